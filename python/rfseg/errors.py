@@ -1,0 +1,53 @@
+"""Every exception the library raises on purpose.
+
+::
+
+    RfsegError
+    |-- GeometryError(ValueError)       a rate, duration, FFT size or array shape that cannot be
+    |-- ContractError(ValueError)       a model file without a contract, or one that breaks it
+    |-- RecordingError(ValueError)      a recording that is missing, truncated or of an unknown type
+    |-- BandError(ValueError)           a band or a ``bands`` message that makes no sense
+    |-- SceneError(ValueError)          a scene or training recipe that cannot be realised
+    `-- BackendUnavailableError(ImportError)   an optional package is missing; says how to install it
+
+Each message states what is wrong, the value, what was expected, and what to do.  The command line
+catches :class:`RfsegError` and nothing else.
+"""
+
+__all__ = [
+    "BackendUnavailableError",
+    "BandError",
+    "ContractError",
+    "GeometryError",
+    "RecordingError",
+    "RfsegError",
+    "SceneError",
+]
+
+
+class RfsegError(Exception):
+    """Base of every error this library raises on purpose."""
+
+
+class GeometryError(RfsegError, ValueError):
+    """A rate, duration, FFT size or array shape that the geometry rule does not allow."""
+
+
+class ContractError(RfsegError, ValueError):
+    """A model file without a contract, or one that does not keep it."""
+
+
+class RecordingError(RfsegError, ValueError):
+    """A recording that is missing, truncated, empty or of an unknown datatype."""
+
+
+class BandError(RfsegError, ValueError):
+    """A band, or a message that should carry bands, that makes no sense."""
+
+
+class SceneError(RfsegError, ValueError):
+    """A scene or training recipe that cannot be realised."""
+
+
+class BackendUnavailableError(RfsegError, ImportError):
+    """An optional package is missing; the message names the command that installs it."""
