@@ -1,0 +1,312 @@
+"""The contract: what a model file promises, carried inside the file.
+
+A model is one ONNX file.  Its ``metadata_props`` hold one entry, :data:`METADATA_KEY`, with a JSON
+object; nothing else is needed to run the model, and a file without it is refused.
+
+Input of the graph: spectrogram rows, float32 dBFS, ``(N, C, T, F)``.  Scaling, network, softmax and
+argmax are inside.  Outputs: ``mask`` and ``confidence``, uint8 ``(N, T, F)``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import zlib
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import BackendUnavailableError, ContractError, GeometryError
+from .geometry import ROWS, Geometry, Reduction, make_geometry
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "METADATA_KEY",
+    "NOT_INFERRED",
+    "ClassKind",
+    "Contract",
+    "Golden",
+    "SignalClass",
+    "golden_rows",
+    "make_golden",
+    "write_contract",
+]
+
+METADATA_KEY = "rfseg_contract"
+CONTRACT_VERSION = 1
+NOT_INFERRED = 255  # mask value of a pixel that no network has judged
+_FAMILIES = ("rfseg",)
+
+
+class ClassKind(str, Enum):
+    """What a class looks like, so that bands can be drawn around it without knowing its name."""
+
+    BACKGROUND = "background"  # where nothing is; exactly one class has this kind
+    CARRIER = "carrier"  # occupies its band for long; what covers it for some rows does not cut it
+    PULSED = "pulsed"  # comes in pulses; its edges are taken from power, never from pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalClass:
+    """One class of the mask: its SigMF label (at most 20 characters) and its kind."""
+
+    label: str
+    kind: ClassKind
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.label) <= 20:
+            raise ContractError(f"class label {self.label!r} must have 1 to 20 characters, as SigMF wants")
+        try:
+            object.__setattr__(self, "kind", ClassKind(self.kind))
+        except ValueError:
+            kinds = ", ".join(k.value for k in ClassKind)
+            raise ContractError(f"class {self.label!r} has kind {self.kind!r}, expected one of {kinds}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Golden:
+    """A seeded input and the mask it must give: the loader runs it as a self-test.
+
+    Parameters
+    ----------
+    seed, bins : int
+        Arguments of :func:`golden_rows`.
+    mask_zlib : str
+        The expected mask, uint8 ``(T, F)``, zlib-compressed, base64.
+    """
+
+    seed: int
+    bins: int
+    mask_zlib: str
+
+    def mask(self, rows: int) -> np.ndarray:
+        """The expected mask, uint8 ``(rows, bins)``."""
+        try:
+            flat = np.frombuffer(zlib.decompress(base64.b64decode(self.mask_zlib, validate=True)), np.uint8)
+        except (binascii.Error, zlib.error) as error:
+            raise ContractError(f"the contract's golden mask cannot be decompressed: {error}") from error
+        if flat.size != rows * self.bins:
+            raise ContractError(f"the contract's golden mask has {flat.size} pixels, expected {rows * self.bins}")
+        return flat.reshape(rows, self.bins)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """What a model file promises.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model; it appears in messages and annotations.
+    classes : tuple of SignalClass
+        In the order of the ids in the mask; the first is the background.
+    samp_rate_range : (float, float)
+        Rates the model was trained for, Hz.
+    frame_duration_range : (float, float)
+        Frame durations the model was trained for, s.
+    default_frame_duration : float
+        Used where the user names none, s.
+    licence : str
+        SPDX expression for the weights.
+    golden : Golden
+    family : str
+        Geometry rule: ``rfseg`` (see :mod:`rfseg.geometry`).
+    window, time_direction : str
+        ``hann`` (periodic) and ``forward`` in the family ``rfseg``.
+    rows : int
+        Rows in a frame.
+    reductions : tuple of Reduction
+        Channels of the input, in order.
+    input_name, mask_name, confidence_name : str
+        Names of the graph's input and outputs.
+    training : dict
+        Commit, recipe, data seed, duration: where the weights are from.
+    metrics : dict
+        What the model reached, and on what.
+    """
+
+    name: str
+    classes: tuple[SignalClass, ...]
+    samp_rate_range: tuple[float, float]
+    frame_duration_range: tuple[float, float]
+    default_frame_duration: float
+    licence: str
+    golden: Golden
+    family: str = "rfseg"
+    window: str = "hann"
+    time_direction: str = "forward"
+    rows: int = ROWS
+    reductions: tuple[Reduction, ...] = (Reduction.MEAN, Reduction.MAX)
+    input_name: str = "rows"
+    mask_name: str = "mask"
+    confidence_name: str = "confidence"
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("classes", "reductions", "samp_rate_range", "frame_duration_range"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "reductions", tuple(_reduction(r) for r in self.reductions))
+        if not self.name:
+            raise ContractError("the contract has no name; give the model one")
+        if self.family not in _FAMILIES:
+            raise ContractError(f"geometry family {self.family!r} is unknown; this version runs {', '.join(_FAMILIES)}")
+        for name, expected in (("window", "hann"), ("time_direction", "forward"), ("rows", ROWS)):
+            if getattr(self, name) != expected:
+                raise ContractError(
+                    f"{name}={getattr(self, name)!r} does not belong to family {self.family!r}, expected {expected!r}"
+                )
+        kinds = [c.kind for c in self.classes]
+        if len(kinds) < 2 or kinds[0] is not ClassKind.BACKGROUND or kinds.count(ClassKind.BACKGROUND) != 1:
+            raise ContractError("classes must be a background first and at least one class that is none after it")
+        if len({c.label for c in self.classes}) != len(kinds) or len(kinds) > NOT_INFERRED:
+            raise ContractError(f"the labels {[c.label for c in self.classes]} must differ and number at most 255")
+        self._check_ranges()
+
+    def _check_ranges(self) -> None:
+        for name in ("samp_rate_range", "frame_duration_range"):
+            values = getattr(self, name)
+            if len(values) != 2 or not all(math.isfinite(v) for v in values) or not 0 < values[0] <= values[1]:
+                raise ContractError(f"{name}={values!r} must be two positive numbers, the lower first")
+        low, high = self.frame_duration_range
+        if not low <= self.default_frame_duration <= high:
+            raise ContractError(
+                f"default_frame_duration={self.default_frame_duration:g} s lies outside {low:g} to {high:g} s"
+            )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels by class id."""
+        return tuple(c.label for c in self.classes)
+
+    def make_geometry(self, samp_rate: float, *, frame_duration: float | None = None) -> Geometry:
+        """Geometry in which this model sees a stream of ``samp_rate`` Hz.
+
+        Raises
+        ------
+        GeometryError
+            If the rate or the frame duration (s) is outside the model's range; the message says
+            which rates fit and how to resample.
+        """
+        low, high = self.samp_rate_range
+        if not low <= samp_rate <= high:
+            raise GeometryError(
+                f"samp_rate={samp_rate:g} Hz is outside the {low:g} to {high:g} Hz of model {self.name!r}; "
+                + _rate_remedy(samp_rate, low, high)
+            )
+        duration = self.default_frame_duration if frame_duration is None else frame_duration
+        shortest, longest = self.frame_duration_range
+        if not shortest <= duration <= longest:
+            raise GeometryError(
+                f"frame_duration={duration:g} s is outside the {shortest:g} to {longest:g} s of model"
+                f" {self.name!r}; choose one inside, {self.default_frame_duration:g} by default"
+            )
+        return make_geometry(samp_rate, frame_duration=duration)
+
+    def to_metadata(self) -> dict[str, str]:
+        """The ONNX metadata entry that carries this contract."""
+        return {METADATA_KEY: json.dumps({"version": CONTRACT_VERSION, **asdict(self)}, sort_keys=True)}
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str], *, source: str = "the model") -> Contract:
+        """Inverse of :meth:`to_metadata`; ``source`` names the file in messages.
+
+        Raises
+        ------
+        ContractError
+            If there is no contract, it is of another version, or a field is missing, unknown or wrong.
+        """
+        if METADATA_KEY not in metadata:
+            raise ContractError(
+                f"{source} carries no contract (metadata entry {METADATA_KEY!r}), so its rates, scaling and classes"
+                " are unknown; use a model exported by rfseg"
+            )
+        try:
+            fields = json.loads(metadata[METADATA_KEY])
+            if not isinstance(fields, dict):
+                raise ContractError(f"holds a {type(fields).__name__}, expected a JSON object")
+            version = fields.pop("version", None)
+            if version != CONTRACT_VERSION:
+                raise ContractError(f"has version {version!r}, this rfseg reads {CONTRACT_VERSION}; use a matching release")
+            return cls(
+                **{
+                    **fields,
+                    "classes": tuple(SignalClass(**c) for c in fields["classes"]),
+                    "golden": Golden(**fields["golden"]),
+                }
+            )
+        except (ContractError, KeyError, TypeError, ValueError) as error:
+            reason = f"lacks the field {error}" if isinstance(error, KeyError) else str(error)
+            raise ContractError(f"the contract of {source} is not valid: {reason}") from error
+
+
+def golden_rows(seed: int, bins: int, *, channels: int = 2, rows: int = ROWS) -> np.ndarray:
+    """The seeded self-test input: noise with a wide carrier, a narrow one and pulses.
+
+    Returns
+    -------
+    float32 ``(channels, rows, bins)``
+        dBFS.
+    """
+    rng = np.random.default_rng(seed)
+    rows_db = -90.0 + 2.0 * rng.random((channels, rows, bins))
+    rows_db[1:] += 6.0  # a maximum lies above a mean
+    left, right = sorted(rng.permutation(np.arange(bins // 16, 15 * bins // 16))[:2])
+    rows_db[:, :, left:right] += 25.0
+    rows_db[:, rows // 4 : rows // 2, 2 : 2 + bins // 32] += 15.0
+    rows_db[1:, 5 :: rows // 8, bins - bins // 8 :] += 30.0
+    return rows_db.astype(np.float32)
+
+
+def make_golden(mask: np.ndarray, *, seed: int) -> Golden:
+    """Golden of the mask, uint8 ``(T, F)``, that a trusted session made of :func:`golden_rows`."""
+    packed = zlib.compress(np.ascontiguousarray(mask, np.uint8).tobytes(), 9)
+    return Golden(seed=seed, bins=mask.shape[1], mask_zlib=base64.b64encode(packed).decode("ascii"))
+
+
+def write_contract(path: Path, contract: Contract) -> None:
+    """Write the contract into an ONNX file, in place of any that it carries.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If the ``onnx`` package is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise BackendUnavailableError(
+            "writing a contract needs the onnx package: pip install 'rfseg[train]'"
+        ) from error
+    model = onnx.load(str(path))
+    others = {p.key: p.value for p in model.metadata_props if p.key != METADATA_KEY}
+    onnx.helper.set_model_props(model, {**others, **contract.to_metadata()})
+    onnx.save(model, str(path))
+
+
+def _reduction(value: Any) -> Reduction:
+    try:
+        return Reduction(value)
+    except ValueError:
+        names = ", ".join(r.value for r in Reduction)
+        raise ContractError(f"reduction {value!r} is unknown, expected one of {names}") from None
+
+
+def _rate_remedy(samp_rate: float, low: float, high: float) -> str:
+    """How to bring a rate into the range, with rates that common radios have."""
+    radios = "30.72e6 and 61.44e6 (AD936x, bladeRF), 20e6 (HackRF), 50e6 and 100e6 (USRP B2xx, X3xx)"
+    if samp_rate < low and samp_rate > 0:
+        factor = math.ceil(low / samp_rate)
+        return (
+            f"resample by {factor} to {samp_rate * factor:g} Hz (scipy.signal.resample_poly, or Rational Resampler"
+            f" before the blocks), or record at a rate such as {radios}"
+        )
+    if samp_rate > high:
+        factor = math.ceil(samp_rate / high)
+        return f"decimate by {factor} to {samp_rate / factor:g} Hz, or split the band; rates that fit: {radios}"
+    return f"give complex samples per second; rates that fit: {radios}"

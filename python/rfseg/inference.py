@@ -1,0 +1,186 @@
+"""Running a model file: load it, hold it to its contract, turn rows into masks."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .contract import Contract, golden_rows
+from .errors import BackendUnavailableError, ContractError, GeometryError
+from .spectrogram import POWER_RANGE
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+__all__ = ["DEFAULT_MODEL", "GOLDEN_AGREEMENT", "MODEL_PATH_VARIABLE", "Session", "find_model", "list_models"]
+
+DEFAULT_MODEL = "rf-segmenter"
+MODEL_PATH_VARIABLE = "RFSEG_MODEL_PATH"  # folders to search before the installed one, as PATH has them
+GOLDEN_AGREEMENT = 0.995  # share of golden pixels that must agree; survives other processors and int8
+_ROWS_DB_RANGE = tuple(10.0 * np.log10(POWER_RANGE))
+
+_log = logging.getLogger(__name__)
+
+
+def _model_folders() -> list[Path]:
+    """Where models are looked for: the variable's folders, the installation, the source tree."""
+    named = [Path(p) for p in os.environ.get(MODEL_PATH_VARIABLE, "").split(os.pathsep) if p]
+    prefixes = [sys.prefix, *[p.parents[3] for p in [Path(__file__).parent] if len(p.parents) > 3]]
+    installed = [Path(p) / "share" / "rfseg" / "models" for p in prefixes]
+    return [*named, *installed, Path(__file__).resolve().parents[2] / "models"]
+
+
+def list_models() -> dict[str, Path]:
+    """Models that can be named: name to file."""
+    found: dict[str, Path] = {}
+    for folder in _model_folders():
+        for path in sorted(folder.glob("*.onnx")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def find_model(name_or_file: str | Path) -> Path:
+    """File of a model given by name (``rf-segmenter``) or by path.
+
+    Raises
+    ------
+    ContractError
+        If there is no such file or name; the message lists the names there are.
+    """
+    path = Path(name_or_file)
+    if path.suffix == ".onnx" or path.parent != Path("."):
+        if not path.is_file():
+            raise ContractError(f"model file {str(path)!r} does not exist; give an existing .onnx file or a model's name")
+        return path
+    models = list_models()
+    if str(name_or_file) not in models:
+        known = ", ".join(sorted(models)) or f"none installed; set {MODEL_PATH_VARIABLE} to a folder that holds models"
+        raise ContractError(f"model {str(name_or_file)!r} is unknown; known: {known}; or give the path of a .onnx file")
+    return models[str(name_or_file)]
+
+
+class Session:
+    """A loaded model that has passed its self-test.
+
+    Creating one takes up to a second and holds the interpreter lock; :meth:`run` releases it.
+    :meth:`run` may be called from several threads.
+
+    Parameters
+    ----------
+    model : str or Path
+        Name of a model, or path of an ONNX file.
+    threads : int
+        Threads of one inference; 0 lets the backend choose.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If ONNX Runtime is not installed.
+    ContractError
+        If the file is missing, no ONNX model, carries no valid contract, disagrees with it, or
+        fails its self-test.
+    """
+
+    def __init__(self, model: str | Path = DEFAULT_MODEL, *, threads: int = 0) -> None:
+        self.path = find_model(model)
+        self._session = _open(self.path, threads)
+        metadata = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.contract = Contract.from_metadata(metadata, source=str(self.path))
+        self._check_graph()
+        self._self_test()
+
+    def run(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Segment frames.
+
+        Parameters
+        ----------
+        rows : float32 ``(N, C, T, F)``
+            dBFS.  Values that are not finite are read as the lowest power.
+
+        Returns
+        -------
+        mask, confidence : uint8 ``(N, T, F)``
+            Class ids, and the probability of the chosen class with 255 for 1.
+
+        Raises
+        ------
+        GeometryError
+            If the shape is not the contract's.
+        """
+        contract = self.contract
+        expected = (len(contract.reductions), contract.rows)
+        if rows.ndim != 4 or rows.shape[1:3] != expected:
+            raise GeometryError(f"rows have shape {rows.shape}, expected (N, {expected[0]}, {expected[1]}, F)")
+        rows = np.ascontiguousarray(rows, np.float32)
+        if not np.isfinite(rows).all():
+            low, high = _ROWS_DB_RANGE
+            rows = np.nan_to_num(rows, nan=low, posinf=high, neginf=low)
+        return tuple(
+            self._session.run([contract.mask_name, contract.confidence_name], {contract.input_name: rows})
+        )
+
+    def _check_graph(self) -> None:
+        """Refuse a graph whose inputs and outputs are not what the contract says."""
+        contract, shape4 = self.contract, (None, len(self.contract.reductions), self.contract.rows, None)
+        inputs = {i.name: i for i in self._session.get_inputs()}
+        outputs = {o.name: o for o in self._session.get_outputs()}
+        if set(inputs) != {contract.input_name}:
+            raise ContractError(f"{self.path} has inputs {sorted(inputs)}, its contract promises {contract.input_name!r}")
+        missing = {contract.mask_name, contract.confidence_name} - set(outputs)
+        if missing:
+            raise ContractError(f"{self.path} lacks the outputs {sorted(missing)} that its contract promises")
+        _check_tensor(self.path, inputs[contract.input_name], "tensor(float)", shape4)
+        for name in (contract.mask_name, contract.confidence_name):
+            _check_tensor(self.path, outputs[name], "tensor(uint8)", (None, contract.rows, None))
+
+    def _self_test(self) -> None:
+        """Run the golden vector and compare."""
+        contract, golden = self.contract, self.contract.golden
+        rows = golden_rows(golden.seed, golden.bins, channels=len(contract.reductions), rows=contract.rows)
+        try:
+            mask, confidence = self.run(rows[None])
+        except Exception as error:  # the backend's exceptions share no base class
+            raise ContractError(f"{self.path} fails on its own golden vector: {error}") from error
+        if mask.shape != (1, contract.rows, golden.bins) or confidence.shape != mask.shape:
+            raise ContractError(
+                f"{self.path} returns mask {mask.shape} and confidence {confidence.shape},"
+                f" expected {(1, contract.rows, golden.bins)}"
+            )
+        agreement = float(np.mean(mask[0] == golden.mask(contract.rows)))
+        if agreement < GOLDEN_AGREEMENT:
+            raise ContractError(
+                f"{self.path} fails its self-test: {agreement:.1%} of the golden pixels agree, expected at least"
+                f" {GOLDEN_AGREEMENT:.1%}; the file or the backend is damaged"
+            )
+        if mask.max() >= len(contract.classes):
+            raise ContractError(f"{self.path} gives class id {mask.max()}, its contract has {len(contract.classes)} classes")
+
+
+def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendUnavailableError("running a model needs ONNX Runtime: pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors only; what matters is raised
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the backend's exceptions share no base class
+        first_line = str(error).splitlines()[0]
+        raise ContractError(f"{path} is not an ONNX model that ONNX Runtime can load: {first_line}") from error
+
+
+def _check_tensor(path: Path, tensor: onnxruntime.NodeArg, dtype: str, shape: tuple[int | None, ...]) -> None:
+    """Compare a graph's input or output with the promise; None stands for any size."""
+    sizes = tensor.shape
+    fits = len(sizes) == len(shape) and all(
+        expected is None or not isinstance(size, int) or size == expected for size, expected in zip(sizes, shape)
+    )
+    if tensor.type != dtype or not fits:
+        raise ContractError(f"{path}: {tensor.name!r} is {tensor.type} {sizes}, its contract promises {dtype} {list(shape)}")
