@@ -1,0 +1,338 @@
+"""From masks to bands and back.
+
+A band is a contiguous frequency interval over a sample interval, with a label and a confidence.
+Its fields carry SigMF's annotation names, so the file, the message and the dataclass agree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from .bandpower import BandMeter
+from .contract import NOT_INFERRED, ClassKind, SignalClass
+from .errors import BandError, GeometryError
+from .geometry import Frame, Geometry
+
+__all__ = ["Band", "BandRules", "FREQ_REFERENCES", "bands_to_mask", "mask_to_bands"]
+
+FREQ_REFERENCES = ("rf", "baseband")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """One labelled band.
+
+    Parameters
+    ----------
+    label, class_id
+        Name of the class and its id in the mask.
+    confidence : float
+        Mean probability over the band's pixels, 0 to 1.
+    freq_lower_edge, freq_upper_edge : float
+        Occupied edges, Hz.
+    freq_reference : str
+        ``rf``, or ``baseband`` where the centre frequency is not known.
+    sample_start, sample_count : int
+        Absolute index of the first sample in the stream, and the length.
+    power_dbfs : float or None
+        Mean power inside the edges over the band's rows; a tone of amplitude 1 has 0 dBFS.
+    snr_db : float or None
+        That power without its noise, over the noise in the same width.
+    model : str
+        Name of the model that made the mask.
+    id : int
+        A number no other band of the run has.
+
+    Raises
+    ------
+    BandError
+        If the edges, the length, the confidence or the reference make no sense.
+    """
+
+    label: str
+    class_id: int
+    confidence: float
+    freq_lower_edge: float
+    freq_upper_edge: float
+    freq_reference: str
+    sample_start: int
+    sample_count: int
+    power_dbfs: float | None = None
+    snr_db: float | None = None
+    model: str = ""
+    id: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.freq_lower_edge < self.freq_upper_edge or not math.isfinite(
+            self.freq_upper_edge - self.freq_lower_edge
+        ):
+            raise BandError(
+                f"edges {self.freq_lower_edge!r} to {self.freq_upper_edge!r} Hz are no band; the lower must be below"
+            )
+        if self.sample_start < 0 or self.sample_count < 1:
+            raise BandError(f"sample_start={self.sample_start}, sample_count={self.sample_count}: expected >= 0 and >= 1")
+        if not 0.0 <= self.confidence <= 1.0:
+            raise BandError(f"confidence={self.confidence!r} must lie in 0 to 1")
+        if self.freq_reference not in FREQ_REFERENCES:
+            raise BandError(f"freq_reference={self.freq_reference!r} must be one of {', '.join(FREQ_REFERENCES)}")
+
+    @property
+    def bandwidth(self) -> float:
+        """Width, Hz."""
+        return self.freq_upper_edge - self.freq_lower_edge
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandRules:
+    """What counts as one band.
+
+    Parameters
+    ----------
+    min_bandwidth : float
+        Carriers narrower than this are dropped, Hz.  The narrowest LTE carrier occupies 1.095 MHz.
+    min_duration : float
+        Carriers shorter than this are dropped, s.  An NR synchronisation block at 30 kHz lasts 0.14 ms.
+    min_confidence : float
+        Bands of any class below this mean probability are dropped, 0 to 1.
+    max_gap : float
+        A pause of a carrier up to this long does not end its band, s.  The uplink part of a TDD
+        frame pauses a downlink for up to 3 ms.
+    """
+
+    min_bandwidth: float = 0.7e6
+    min_duration: float = 100e-6
+    min_confidence: float = 0.5
+    max_gap: float = 4e-3
+
+    def __post_init__(self) -> None:
+        for name in ("min_bandwidth", "min_duration", "min_confidence", "max_gap"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < 0:
+                raise BandError(f"{name}={value!r} must be a number of at least 0")
+        if self.min_confidence > 1:
+            raise BandError(f"min_confidence={self.min_confidence!r} is a probability; expected 0 to 1")
+
+
+@dataclass(frozen=True)
+class _Region:
+    """A rectangle of the mask, half-open in rows and bins, and which of its pixels count."""
+
+    class_id: int
+    row_start: int
+    row_stop: int
+    bin_start: int
+    bin_stop: int
+    pixels: np.ndarray  # bool (row_stop - row_start, bin_stop - bin_start)
+
+    def confidence(self, mask: np.ndarray, confidence: np.ndarray) -> float:
+        """Mean probability of the pixels that are of this class, 0 to 1."""
+        box = slice(self.row_start, self.row_stop), slice(self.bin_start, self.bin_stop)
+        own = confidence[box][self.pixels & (mask[box] == self.class_id)]
+        return float(own.mean()) / 255.0 if own.size else 0.0
+
+
+def mask_to_bands(
+    mask: np.ndarray,
+    confidence: np.ndarray,
+    rows: np.ndarray | None = None,
+    *,
+    frame: Frame,
+    geometry: Geometry,
+    classes: Sequence[SignalClass],
+    rules: BandRules = BandRules(),
+    model: str = "",
+    first_id: int = 0,
+) -> list[Band]:
+    """Bands of one frame, sorted by first sample, then by lower edge.
+
+    Carriers: the pixels of all carrier classes, with pauses up to ``rules.max_gap`` and whatever
+    pulses cover filled in, fall into connected regions; inside a region each bin goes to the class that
+    most of its pixels' probability votes for, and each run of bins of one class is a band.
+    Pulsed classes: each connected region is a band.  Where rows are given, edges come from power
+    (:mod:`rfseg.bandpower`); otherwise they are the pixels' edges.
+
+    Parameters
+    ----------
+    mask, confidence : uint8 ``(T, F)``
+    rows : float32 ``(C, T, F)`` or None
+        dBFS; gives edges below a bin, power and SNR.
+
+    Raises
+    ------
+    GeometryError
+        If a shape does not belong to the geometry.
+    """
+    _check_shapes(mask, confidence, rows, geometry)
+    regions = _carrier_regions(mask, confidence, geometry, classes, rules)
+    regions += _pulsed_regions(mask, classes)
+    if not regions:
+        return []
+    meter = None if rows is None else BandMeter(rows, mask, geometry, classes)
+    bands = []
+    for region in regions:
+        signal_class = classes[region.class_id]
+        band = Band(
+            label=signal_class.label,
+            class_id=region.class_id,
+            confidence=region.confidence(mask, confidence),
+            **_measure(region, signal_class.kind, meter, frame, geometry),
+            model=model,
+        )
+        if band.confidence >= rules.min_confidence:
+            bands.append(band)
+    bands.sort(key=lambda b: (b.sample_start, b.freq_lower_edge))
+    return [replace(band, id=first_id + index) for index, band in enumerate(bands)]
+
+
+def bands_to_mask(
+    bands: Sequence[Band], *, frame: Frame, geometry: Geometry, classes: Sequence[SignalClass]
+) -> np.ndarray:
+    """Paint bands into a mask, pulsed classes on top; the inverse of :func:`mask_to_bands` for rectangles.
+
+    Returns
+    -------
+    uint8 ``(T, F)``
+        Class ids; rows after the frame's valid samples hold 255.
+    """
+    mask = np.zeros((geometry.rows, geometry.bins), np.uint8)
+    for band in sorted(bands, key=lambda b: classes[b.class_id].kind is ClassKind.PULSED):
+        center = frame.center_freq if band.freq_reference == "rf" and frame.center_freq is not None else 0.0
+        left, right = (
+            int(np.clip(round(geometry.freq_edge(edge - center)), 0, geometry.bins))
+            for edge in (band.freq_lower_edge, band.freq_upper_edge)
+        )
+        start = band.sample_start - frame.sample_start
+        first = max(0, start // geometry.row_samples)
+        stop = max(0, -(-(start + band.sample_count) // geometry.row_samples))
+        mask[first:stop, left:right] = band.class_id
+    mask[geometry.valid_rows(frame.valid_samples) :] = NOT_INFERRED
+    return mask
+
+
+def _carrier_regions(
+    mask: np.ndarray,
+    confidence: np.ndarray,
+    geometry: Geometry,
+    classes: Sequence[SignalClass],
+    rules: BandRules,
+) -> list[_Region]:
+    carriers = [i for i, c in enumerate(classes) if c.kind is ClassKind.CARRIER]
+    pulsed = np.isin(mask, [i for i, c in enumerate(classes) if c.kind is ClassKind.PULSED])
+    gap = int(rules.max_gap / geometry.row_duration)
+    solid = np.zeros(mask.shape, bool)
+    for class_id in carriers:
+        own = mask == class_id
+        if own.any():
+            solid |= own | _between(own, gap) | (pulsed & _between(own, geometry.rows))
+    solid |= _between(solid.T, 1).T & ~pulsed  # one bin, such as a receiver's DC line, divides no carrier
+    labelled, _ = ndimage.label(solid)
+    min_bins = max(1, round(rules.min_bandwidth / geometry.bin_width))
+    min_rows = max(1, math.floor(rules.min_duration / geometry.row_duration))
+    regions = []
+    for index, box in enumerate(ndimage.find_objects(labelled), start=1):
+        inside = labelled[box] == index  # (t, f)
+        if inside.shape[0] < min_rows or inside.shape[1] < min_bins:
+            continue
+        owners = _vote(mask[box], confidence[box], inside, carriers, min_bins)
+        for class_id, start, stop in _runs(owners):
+            region = _shrink(class_id, box, inside, start, stop)
+            if stop - start >= min_bins and region is not None and region.row_stop - region.row_start >= min_rows:
+                regions.append(region)
+    return regions
+
+
+def _vote(
+    mask: np.ndarray, confidence: np.ndarray, inside: np.ndarray, carriers: Sequence[int], min_bins: int
+) -> np.ndarray:
+    """Class of each bin of a region, int ``(f,)``; 0 where too few rows are on."""
+    counts = inside.sum(axis=0)
+    votes = np.stack([np.where(inside & (mask == c), confidence, 0).sum(axis=0, dtype=np.int64) for c in carriers])
+    owners = np.asarray(carriers)[votes.argmax(axis=0)]
+    total = votes.sum(axis=1)
+    for class_id, start, stop in _runs(owners):
+        if stop - start < min_bins and stop - start < owners.size:  # a sliver goes to the region's main class
+            owners[start:stop] = carriers[int(total.argmax())]
+    return np.where(counts * 2 >= np.median(counts), owners, 0)
+
+
+def _shrink(class_id: int, box: tuple[slice, slice], inside: np.ndarray, start: int, stop: int) -> _Region | None:
+    """The run of bins ``start:stop`` of a region, cut to the rows on which most of it is on."""
+    pixels = inside[:, start:stop]
+    on = np.flatnonzero(pixels.mean(axis=1) >= 0.5)
+    if not on.size:
+        return None
+    first, last = int(on[0]), int(on[-1]) + 1
+    return _Region(
+        class_id,
+        box[0].start + first,
+        box[0].start + last,
+        box[1].start + start,
+        box[1].start + stop,
+        pixels[first:last],
+    )
+
+
+def _pulsed_regions(mask: np.ndarray, classes: Sequence[SignalClass]) -> list[_Region]:
+    regions = []
+    for class_id, signal_class in enumerate(classes):
+        if signal_class.kind is not ClassKind.PULSED:
+            continue
+        labelled, _ = ndimage.label(mask == class_id, structure=np.ones((3, 3), bool))
+        for index, (time, freq) in enumerate(ndimage.find_objects(labelled), start=1):
+            pixels = labelled[time, freq] == index
+            regions.append(_Region(class_id, time.start, time.stop, freq.start, freq.stop, pixels))
+    return regions
+
+
+def _measure(
+    region: _Region, kind: ClassKind, meter: BandMeter | None, frame: Frame, geometry: Geometry
+) -> dict[str, Any]:
+    """Edges, power, SNR and samples of a region, as fields of a band."""
+    row_range, bin_range = (region.row_start, region.row_stop), (region.bin_start, region.bin_stop)
+    edges: tuple[float, float] = bin_range
+    power_dbfs = snr_db = None
+    if meter is not None:
+        pulsed = kind is ClassKind.PULSED
+        edges = meter.pulse_edges(row_range, bin_range) if pulsed else meter.carrier_edges(row_range, bin_range)
+        power_dbfs, snr_db = meter.power(row_range, edges, pulsed=pulsed)
+    start = region.row_start * geometry.row_samples
+    stop = min(region.row_stop * geometry.row_samples, frame.valid_samples)
+    center = 0.0 if frame.center_freq is None else frame.center_freq
+    return {
+        "freq_lower_edge": center + geometry.edge_freq(edges[0]),
+        "freq_upper_edge": center + geometry.edge_freq(edges[1]),
+        "freq_reference": "baseband" if frame.center_freq is None else "rf",
+        "sample_start": frame.sample_start + start,
+        "sample_count": stop - start,
+        "power_dbfs": power_dbfs,
+        "snr_db": snr_db,
+    }
+
+
+def _between(on: np.ndarray, gap: int) -> np.ndarray:
+    """Pixels that are off, with an on pixel before and after in time and at most ``gap`` rows off between."""
+    index = np.arange(on.shape[0])[:, None]
+    before = np.maximum.accumulate(np.where(on, index, -1), axis=0)
+    after = np.minimum.accumulate(np.where(on, index, on.shape[0])[::-1], axis=0)[::-1]
+    return ~on & (before >= 0) & (after < on.shape[0]) & (after - before - 1 <= gap)
+
+
+def _runs(owners: np.ndarray) -> list[tuple[int, int, int]]:
+    """Runs of equal, non-zero owners: ``(class_id, start, stop)``."""
+    cuts = np.flatnonzero(np.diff(owners)) + 1
+    starts, stops = [0, *cuts], [*cuts, owners.size]
+    return [(int(owners[a]), int(a), int(b)) for a, b in zip(starts, stops) if owners[a]]
+
+
+def _check_shapes(mask: np.ndarray, confidence: np.ndarray, rows: np.ndarray | None, geometry: Geometry) -> None:
+    expected = (geometry.rows, geometry.bins)
+    for name, array in (("mask", mask), ("confidence", confidence)):
+        if array.shape != expected:
+            raise GeometryError(f"{name} has shape {array.shape}, expected {expected} for this geometry")
+    if rows is not None and rows.shape != (geometry.channels, *expected):
+        raise GeometryError(f"rows have shape {rows.shape}, expected {(geometry.channels, *expected)} for this geometry")

@@ -1,0 +1,197 @@
+"""From samples to bands, frame by frame, in plain Python: the reference of the flowgraph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Iterator, Protocol, Sequence
+
+import numpy as np
+
+from .bands import Band, BandRules, mask_to_bands
+from .contract import NOT_INFERRED, Contract
+from .errors import GeometryError
+from .geometry import Frame, Geometry, RxTime, make_geometry
+from .inference import Session
+from .spectrogram import frame_rows
+
+__all__ = [
+    "FrameResult",
+    "FrameState",
+    "Source",
+    "fitting_frame_duration",
+    "geometry_covers",
+    "iter_frames",
+    "not_inferred",
+    "segment_recording",
+    "segment_rows",
+]
+
+
+class FrameState(str, Enum):
+    """What became of a frame."""
+
+    INFERRED = "inferred"
+    DROPPED = "dropped"  # the queue was full
+    UNSUPPORTED_RATE = "unsupported_rate"  # the model does not cover the stream's rate
+    FAILED = "failed"  # the backend raised an error
+
+
+class Source(Protocol):
+    """What a recording must offer (:class:`rfseg.sigmf.Recording` does)."""
+
+    samp_rate: float  # Hz
+    sample_count: int
+    captures: Sequence[tuple[int, float | None, RxTime | None]]  # first sample, centre (Hz), time
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        """Samples ``start`` to ``start + count``, complex64 ``(count,)``, full scale 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameResult:
+    """One frame with everything that was made of it.
+
+    Parameters
+    ----------
+    rows : float32 ``(C, T, F)``
+        dBFS.
+    mask, confidence : uint8 ``(T, F)``
+    non_finite : int
+        Samples that were NaN or infinite and were read as 0.
+    """
+
+    frame: Frame
+    geometry: Geometry
+    rows: np.ndarray
+    mask: np.ndarray
+    confidence: np.ndarray
+    bands: list[Band]
+    non_finite: int
+
+
+def segment_recording(
+    recording: Source,
+    session: Session,
+    *,
+    frame_duration: float | None = None,
+    rules: BandRules = BandRules(),
+) -> Iterator[FrameResult]:
+    """Segment a recording; memory does not grow with its length.
+
+    Parameters
+    ----------
+    frame_duration : float or None
+        Wanted duration of a frame, s; None for the model's default, or for less where the
+        recording is shorter than that.
+
+    Raises
+    ------
+    GeometryError
+        If the model does not cover the rate or the duration.
+    """
+    contract = session.contract
+    if frame_duration is None:
+        frame_duration = fitting_frame_duration(contract, recording.sample_count / recording.samp_rate)
+    geometry = contract.make_geometry(recording.samp_rate, frame_duration=frame_duration)
+    next_id = 0
+    for frame, iq in iter_frames(recording, geometry):
+        rows, non_finite = frame_rows(iq, geometry)
+        mask, confidence = segment_rows(session, rows, frame, geometry)
+        bands = mask_to_bands(
+            mask,
+            confidence,
+            rows,
+            frame=frame,
+            geometry=geometry,
+            classes=contract.classes,
+            rules=rules,
+            model=contract.name,
+            first_id=next_id,
+        )
+        next_id += len(bands)
+        yield FrameResult(
+            frame=frame,
+            geometry=geometry,
+            rows=rows,
+            mask=mask,
+            confidence=confidence,
+            bands=bands,
+            non_finite=non_finite,
+        )
+
+
+def iter_frames(recording: Source, geometry: Geometry) -> Iterator[tuple[Frame, np.ndarray]]:
+    """Cut a recording into frames: each sample belongs to exactly one.
+
+    A capture that begins inside a frame ends it, as a retune does in a flowgraph.
+
+    Yields
+    ------
+    frame : Frame
+    iq : complex64 ``(n,)``
+        The frame's samples and, where they exist in the same capture, the overhang after them.
+    """
+    captures = list(recording.captures) or [(0, None, None)]
+    ends = [start for start, _, _ in captures[1:]] + [recording.sample_count]
+    index = 0
+    for (begin, center_freq, rx_time), end in zip(captures, ends):
+        for start in range(begin, end, geometry.frame_samples):
+            frame = Frame(
+                index=index,
+                sample_start=start,
+                sample_count=geometry.frame_samples,
+                valid_samples=min(geometry.frame_samples, end - start),
+                samp_rate=recording.samp_rate,
+                center_freq=center_freq,
+                rx_time=None if rx_time is None else rx_time.after(start - begin, recording.samp_rate),
+                last=start + geometry.frame_samples >= recording.sample_count,
+            )
+            length = min(geometry.frame_samples + geometry.overhang, end - start)
+            yield frame, recording.read(start, length)
+            index += 1
+
+
+def segment_rows(
+    session: Session, rows: np.ndarray, frame: Frame, geometry: Geometry
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mask and confidence of one frame, with 255 and 0 in the rows after its valid samples.
+
+    Parameters
+    ----------
+    rows : float32 ``(C, T, F)``
+        dBFS.
+
+    Returns
+    -------
+    mask, confidence : uint8 ``(T, F)``
+    """
+    masks, confidences = session.run(rows[None])
+    mask, confidence = masks[0].copy(), confidences[0].copy()
+    mask[geometry.valid_rows(frame.valid_samples) :] = NOT_INFERRED
+    confidence[mask == NOT_INFERRED] = 0
+    return mask, confidence
+
+
+def not_inferred(geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    """Mask and confidence of a frame that no network has seen: 255 and 0."""
+    shape = (geometry.rows, geometry.bins)
+    return np.full(shape, NOT_INFERRED, np.uint8), np.zeros(shape, np.uint8)
+
+
+def geometry_covers(contract: Contract, geometry: Geometry, samp_rate: float) -> bool:
+    """Whether rows made with ``geometry`` still keep the contract when the stream runs at ``samp_rate`` Hz."""
+    low, high = contract.samp_rate_range
+    if not low <= samp_rate <= high:
+        return False
+    try:
+        wanted = make_geometry(samp_rate)
+    except GeometryError:
+        return False
+    return (wanted.bins, wanted.hop) == (geometry.bins, geometry.hop)
+
+
+def fitting_frame_duration(contract: Contract, duration: float) -> float:
+    """The contract's default frame duration, or less where only ``duration`` seconds of signal exist."""
+    shortest = contract.frame_duration_range[0]
+    return min(contract.default_frame_duration, max(shortest, duration))
