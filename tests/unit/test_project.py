@@ -93,7 +93,7 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_pins_that_two_environments_share_are_the_same() -> None:
     pins = {
-        name: dict(re.findall(r"^([\w-]+)(==\S+|<\S+)$", (ROOT / "scripts" / name).read_text("utf-8"), re.MULTILINE))
+        name: dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "scripts" / name).read_text("utf-8"), re.MULTILINE))
         for name in ("requirements.txt", "requirements-test.txt", "requirements-training.txt")
     }
     training = pins.pop("requirements-training.txt")
