@@ -1,0 +1,93 @@
+/* -*- c++ -*- */
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#pragma once
+
+/*!
+ * \file
+ * Every key, port, event and source name that tags and messages carry, defined once.
+ *
+ * C++ reads them as `keys::sample_start`, Python as `keys.SAMPLE_START`. What they mean,
+ * and their types and units, is in docs/message-formats.md.
+ */
+
+// clang-format off
+#define RFSEG_KEYS(KEY)                                                                  \
+    /* tags and ports */                                                                 \
+    KEY(frame, "rfseg_frame")                                                            \
+    KEY(band_start, "band_start")                                                        \
+    KEY(band_end, "band_end")                                                            \
+    KEY(rx_time, "rx_time")                                                              \
+    KEY(rx_rate, "rx_rate")                                                              \
+    KEY(rx_freq, "rx_freq")                                                              \
+    KEY(bands, "bands")                                                                  \
+    KEY(late, "late")                                                                    \
+    KEY(status, "status")                                                                \
+    KEY(freq, "freq")                                                                    \
+    KEY(overflow, "overflow")                                                            \
+    KEY(model, "model")                                                                  \
+    /* a frame */                                                                        \
+    KEY(index, "index")                                                                  \
+    KEY(sample_start, "sample_start")                                                    \
+    KEY(sample_count, "sample_count")                                                    \
+    KEY(valid_samples, "valid_samples")                                                  \
+    KEY(non_finite, "non_finite")                                                        \
+    KEY(samp_rate, "samp_rate")                                                          \
+    KEY(center_freq, "center_freq")                                                      \
+    KEY(last, "last")                                                                    \
+    KEY(state, "state")                                                                  \
+    KEY(watermark, "watermark")                                                          \
+    /* states of a mask's frame */                                                       \
+    KEY(inferred, "inferred")                                                            \
+    KEY(dropped, "dropped")                                                              \
+    KEY(unsupported_rate, "unsupported_rate")                                            \
+    KEY(failed, "failed")                                                                \
+    /* a band */                                                                         \
+    KEY(id, "id")                                                                        \
+    KEY(label, "label")                                                                  \
+    KEY(class_id, "class_id")                                                            \
+    KEY(confidence, "confidence")                                                        \
+    KEY(freq_lower_edge, "freq_lower_edge")                                              \
+    KEY(freq_upper_edge, "freq_upper_edge")                                              \
+    KEY(freq_reference, "freq_reference")                                                \
+    KEY(rf, "rf")                                                                        \
+    KEY(baseband, "baseband")                                                            \
+    KEY(power_dbfs, "power_dbfs")                                                        \
+    KEY(snr_db, "snr_db")                                                                \
+    KEY(released, "released")                                                            \
+    /* status */                                                                         \
+    KEY(source, "source")                                                                \
+    KEY(spectrogram, "spectrogram")                                                      \
+    KEY(segmenter, "segmenter")                                                          \
+    KEY(event, "event")                                                                  \
+    KEY(sample, "sample")                                                                \
+    KEY(retune, "retune")                                                                \
+    KEY(rate_change, "rate_change")                                                      \
+    KEY(gap, "gap")                                                                      \
+    KEY(gaps, "gaps")                                                                    \
+    KEY(lost_samples, "lost_samples")                                                    \
+    KEY(overflows, "overflows")                                                          \
+    KEY(lossless_overflow, "lossless_overflow")                                          \
+    KEY(bad_message, "bad_message")                                                      \
+    KEY(port, "port")                                                                    \
+    KEY(reason, "reason")                                                                \
+    KEY(total, "total")                                                                  \
+    KEY(progress, "progress")                                                            \
+    KEY(frames, "frames")                                                                \
+    KEY(queue_depth, "queue_depth")                                                      \
+    KEY(inference_ms, "inference_ms")                                                    \
+    KEY(policy, "policy")                                                                \
+    KEY(model_refused, "model_refused")
+// clang-format on
+
+namespace gr {
+namespace rfseg {
+namespace keys {
+
+#define RFSEG_DEFINE_KEY(name, text) inline constexpr char name[] = text;
+RFSEG_KEYS(RFSEG_DEFINE_KEY)
+#undef RFSEG_DEFINE_KEY
+
+} // namespace keys
+} // namespace rfseg
+} // namespace gr

@@ -1,0 +1,76 @@
+/* -*- c++ -*- */
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+#pragma once
+
+#include <cstdint>
+#include <gnuradio/block.h>
+#include <gnuradio/rfseg/api.h>
+#include <gnuradio/rfseg/framer.h>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gr {
+namespace rfseg {
+
+/*!
+ * \brief IQ in, spectrogram rows in dBFS out, every sample in exactly one frame.
+ *
+ * Stream in: complex64, or complex int16 / int8 as items of 4 / 2 bytes.
+ * Stream out (optional): float rows, `channels * bins` values each.
+ * Messages in: `freq`, `overflow`. Messages out: `status`.
+ * Tags: reads rx_time, rx_rate and rx_freq; writes rfseg_frame on each frame's first row.
+ *
+ * A frame's rows go out together, once the overhang after it, a cut or the end of the
+ * stream has been seen. Unconnected, the block is a sink whose latest_frame() serves
+ * scripts and displays.
+ */
+class RFSEG_API spectrogram_sink : virtual public gr::block
+{
+public:
+    typedef std::shared_ptr<spectrogram_sink> sptr;
+
+    //! One frame, rows and what is known about them.
+    struct frame {
+        frame_info info;
+        std::vector<float> rows; //!< `shape().rows * shape().row_size()`, dBFS
+    };
+
+    /*!
+     * \param samp_rate complex samples per second, Hz
+     * \param fft_size samples in a window, and bins
+     * \param hop samples from one segment's start to the next's
+     * \param segments_per_row segments reduced into one row
+     * \param rows rows in a frame
+     * \param reductions one output channel each: "mean", "max", "first"
+     * \param item_type "complex64", "int16" or "int8"
+     * \param center_freq RF centre, Hz, if known
+     * \param lossless every frame is to be inferred; false where rows must wait without
+     * holding up the source
+     */
+    static sptr make(double samp_rate,
+                     unsigned fft_size,
+                     unsigned hop,
+                     unsigned segments_per_row,
+                     unsigned rows,
+                     const std::vector<std::string>& reductions,
+                     const std::string& item_type,
+                     std::optional<double> center_freq,
+                     bool lossless);
+
+    virtual const spectrogram_shape& shape() const = 0;
+    //! Newest frame, or null before the first; safe to call from any thread.
+    virtual std::shared_ptr<const frame> latest_frame() const = 0;
+
+    virtual std::uint64_t frames() const = 0;    //!< frames finished in this run
+    virtual std::uint64_t gaps() const = 0;      //!< jumps of rx_time in this run
+    virtual std::uint64_t overflows() const = 0; //!< overflow messages in this run
+    virtual std::uint64_t
+    bad_messages() const = 0; //!< malformed messages and tags in this run
+    virtual std::uint64_t non_finite() const = 0; //!< samples read as 0 in this run
+};
+
+} // namespace rfseg
+} // namespace gr

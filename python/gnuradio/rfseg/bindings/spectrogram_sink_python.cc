@@ -1,0 +1,55 @@
+/* -*- c++ -*- */
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/* BINDTOOL_HEADER_FILE(spectrogram_sink.h)           */
+/* BINDTOOL_HEADER_FILE_HASH(abf9773938d084d70faa5c8fc4d71773)                       */
+
+#include "frame_python.h"
+#include <gnuradio/rfseg/spectrogram_sink.h>
+
+namespace py = pybind11;
+
+void bind_spectrogram_sink(py::module& m)
+{
+    using gr::rfseg::spectrogram_sink;
+
+    py::class_<spectrogram_sink,
+               gr::block,
+               gr::basic_block,
+               std::shared_ptr<spectrogram_sink>>(
+        m,
+        "spectrogram_sink",
+        "IQ in, spectrogram rows in dBFS out, every sample in exactly one frame.")
+        .def(py::init(&spectrogram_sink::make),
+             py::arg("samp_rate"),
+             py::arg("fft_size"),
+             py::arg("hop"),
+             py::arg("segments_per_row"),
+             py::arg("rows"),
+             py::arg("reductions"),
+             py::arg("item_type"),
+             py::arg("center_freq"),
+             py::arg("lossless"))
+        .def(
+            "latest_frame",
+            [](const spectrogram_sink& self) -> py::object {
+                const auto frame = self.latest_frame();
+                if (!frame) {
+                    return py::none();
+                }
+                return py::make_tuple(to_array(frame->rows, self.shape()),
+                                      to_dict(frame->info));
+            },
+            "Newest frame as rows, float32 (C, T, F) in dBFS, and a dict with the keys "
+            "of the\n"
+            "rfseg_frame tag; None before the first. Safe to call from any thread.")
+        .def("frames", &spectrogram_sink::frames, "Frames finished in this run.")
+        .def("gaps", &spectrogram_sink::gaps, "Jumps of rx_time in this run.")
+        .def("overflows", &spectrogram_sink::overflows, "Overflow messages in this run.")
+        .def("bad_messages",
+             &spectrogram_sink::bad_messages,
+             "Malformed messages and tags in this run.")
+        .def("non_finite",
+             &spectrogram_sink::non_finite,
+             "Samples read as 0 in this run.");
+}
