@@ -14,7 +14,7 @@ import binascii
 import json
 import math
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -206,7 +206,7 @@ class Contract:
                 f"frame_duration={duration:g} s is outside the {shortest:g} to {longest:g} s of model"
                 f" {self.name!r}; choose one inside, {self.default_frame_duration:g} by default"
             )
-        return make_geometry(samp_rate, frame_duration=duration)
+        return replace(make_geometry(samp_rate, frame_duration=duration), reductions=self.reductions)
 
     def to_metadata(self) -> dict[str, str]:
         """The ONNX metadata entry that carries this contract."""

@@ -7,6 +7,7 @@
     |-- ContractError(ValueError)       a model file without a contract, or one that breaks it
     |-- RecordingError(ValueError)      a recording that is missing, truncated or of an unknown type
     |-- BandError(ValueError)           a band or a ``bands`` message that makes no sense
+    |-- OptionError(ValueError)         a mode, policy or depth that does not exist
     |-- SceneError(ValueError)          a scene or training recipe that cannot be realised
     `-- BackendUnavailableError(ImportError)   an optional package is missing; says how to install it
 
@@ -19,6 +20,7 @@ __all__ = [
     "BandError",
     "ContractError",
     "GeometryError",
+    "OptionError",
     "RecordingError",
     "RfsegError",
     "SceneError",
@@ -43,6 +45,10 @@ class RecordingError(RfsegError, ValueError):
 
 class BandError(RfsegError, ValueError):
     """A band, or a message that should carry bands, that makes no sense."""
+
+
+class OptionError(RfsegError, ValueError):
+    """A mode, policy or depth that does not exist."""
 
 
 class SceneError(RfsegError, ValueError):

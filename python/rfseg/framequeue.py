@@ -1,0 +1,421 @@
+"""Frames on their way through a model, in step with the stream or in a worker thread.
+
+:class:`FrameJudge` runs the current model on one frame and never raises; :class:`FrameWorker` runs a
+judge in a thread of its own behind a bounded queue, so that whoever submits never waits;
+:class:`ModelLoader` loads another model in the background and hands it to the judge, which changes
+over between two frames.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Callable, Protocol, TypeVar
+
+import numpy as np
+
+from .contract import Contract
+from .errors import ContractError, OptionError, RfsegError
+from .geometry import Frame, Geometry
+from .inference import Session
+from .pipeline import FrameState, geometry_covers, not_inferred, segment_rows
+
+__all__ = [
+    "DropPolicy",
+    "FrameJudge",
+    "FrameOutcome",
+    "FrameWorker",
+    "Mode",
+    "ModelChange",
+    "ModelLoader",
+    "Runnable",
+    "check_replacement",
+    "choose",
+    "ring_samples",
+]
+
+_log = logging.getLogger(__name__)
+_Option = TypeVar("_Option", bound=Enum)
+
+_LOSSLESS_RING_FRAMES = 4  # one being filled, one in work, two between the blocks
+
+
+class DropPolicy(str, Enum):
+    """Which frame a full queue gives up."""
+
+    DROP_OLDEST = "drop_oldest"  # stay close to the present
+    DROP_NEWEST = "drop_newest"  # finish what was begun
+
+
+class Mode(str, Enum):
+    """What gives way when inference is slower than the stream."""
+
+    LIVE = "live"  # frames: the samples never wait
+    LOSSLESS = "lossless"  # the source: every frame is inferred
+
+
+def choose(options: type[_Option], value: str, name: str) -> _Option:
+    """The member of an enumeration that ``value`` names.
+
+    Raises
+    ------
+    OptionError
+        If it names none; ``name`` is what the message calls the option.
+    """
+    try:
+        return options(value)
+    except ValueError:
+        known = ", ".join(option.value for option in options)
+        raise OptionError(f"{name}={value!r} is unknown, expected one of {known}") from None
+
+
+class Runnable(Protocol):
+    """What a backend must offer (:class:`rfseg.inference.Session` does)."""
+
+    contract: Contract
+
+    def run(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows float32 ``(N, C, T, F)``, dBFS, to mask and confidence, uint8 ``(N, T, F)``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameOutcome:
+    """What became of one frame.
+
+    Parameters
+    ----------
+    rows : float32 ``(C, T, F)`` or None
+        dBFS; None for a dropped frame, whose rows are not kept.
+    mask, confidence : uint8 ``(T, F)``
+        255 and 0 throughout unless the state is ``inferred``.
+    model : str
+        Name of the model in use at that frame.
+    duration : float
+        Time that inference took, s; 0 where there was none.
+    """
+
+    frame: Frame
+    state: FrameState
+    model: str
+    rows: np.ndarray | None
+    mask: np.ndarray
+    confidence: np.ndarray
+    duration: float = 0.0
+
+
+class FrameJudge:
+    """The current model, and the next one if one has been offered.
+
+    Parameters
+    ----------
+    session : Runnable
+    geometry : Geometry
+        Of all frames; bins and hop do not change while a stream runs.
+    """
+
+    def __init__(self, session: Runnable, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self._session = session
+        self._next: Runnable | None = None
+        self._lock = threading.Lock()
+        self._failure_logged = False
+
+    @property
+    def contract(self) -> Contract:
+        """Contract of the model in use."""
+        return self._session.contract
+
+    def offer(self, session: Runnable) -> None:
+        """Use ``session`` from the next frame on.
+
+        Raises
+        ------
+        ContractError
+            If it cannot take the place of the current one (see :func:`check_replacement`).
+        """
+        check_replacement(self.contract, session.contract, self.geometry)
+        with self._lock:
+            self._next = session
+
+    def judge(self, frame: Frame, rows: np.ndarray) -> FrameOutcome:
+        """Run the model on one frame, rows float32 ``(C, T, F)`` in dBFS.
+
+        An error of the backend is logged the first time and makes the frame ``failed``.
+        """
+        with self._lock:
+            if self._next is not None:
+                self._session, self._next, self._failure_logged = self._next, None, False
+            session = self._session
+        if not geometry_covers(session.contract, self.geometry, frame.samp_rate):
+            return self._without_mask(frame, FrameState.UNSUPPORTED_RATE, rows)
+        begin = time.monotonic()
+        try:
+            mask, confidence = segment_rows(session, rows, frame, self.geometry)
+        except Exception as error:  # the backend's exceptions share no base class
+            if not self._failure_logged:
+                _log.error("model %r failed on frame %d: %s", session.contract.name, frame.index, error)
+                self._failure_logged = True
+            return self._without_mask(frame, FrameState.FAILED, rows)
+        return FrameOutcome(
+            frame=frame,
+            state=FrameState.INFERRED,
+            model=session.contract.name,
+            rows=rows,
+            mask=mask,
+            confidence=confidence,
+            duration=time.monotonic() - begin,
+        )
+
+    def drop(self, frame: Frame) -> FrameOutcome:
+        """The outcome of a frame that was given up."""
+        return self._without_mask(frame, FrameState.DROPPED, None)
+
+    def _without_mask(self, frame: Frame, state: FrameState, rows: np.ndarray | None) -> FrameOutcome:
+        mask, confidence = not_inferred(self.geometry)
+        return FrameOutcome(
+            frame=frame, state=state, model=self.contract.name, rows=rows, mask=mask, confidence=confidence
+        )
+
+
+@dataclass
+class _Entry:
+    """A submitted frame; ``rows`` is None once it is dropped, ``outcome`` is set once it is judged."""
+
+    frame: Frame
+    rows: np.ndarray | None
+    outcome: FrameOutcome | None = None
+
+
+class FrameWorker:
+    """A judge in its own thread behind a bounded queue; outcomes keep the order of the frames.
+
+    Submitting never waits: when ``depth`` frames wait already, one is dropped.  A dropped frame
+    still has its outcome, in its place; its rows are not kept, so memory stays bounded by the
+    queue however slow the model is.
+
+    Parameters
+    ----------
+    judge : FrameJudge
+    depth : int
+        Frames that may wait besides the one in work.
+    policy : DropPolicy
+    on_ready : callable
+        Called without arguments, from the worker's thread, when an outcome can be collected.
+    """
+
+    def __init__(
+        self, judge: FrameJudge, *, depth: int, policy: DropPolicy, on_ready: Callable[[], None] = lambda: None
+    ) -> None:
+        if int(depth) != depth or depth < 1:
+            raise OptionError(f"queue_depth={depth!r} must be an integer of at least 1, the frames that may wait")
+        self._judge = judge
+        self._depth = int(depth)
+        self._policy = choose(DropPolicy, policy, "policy")
+        self._on_ready = on_ready
+        self._changed = threading.Condition()
+        self._entries: deque[_Entry] = deque()  # in the order of the frames, the uncollected ones
+        self._waiting: deque[_Entry] = deque()  # those of them that no one has begun
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Frames in the queue, besides the one in work."""
+        return len(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next frame submitted costs one."""
+        return len(self._waiting) >= self._depth
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether every frame submitted has been collected."""
+        return not self._entries
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether the next outcome in order can be collected."""
+        with self._changed:
+            return self._is_ready()
+
+    def start(self) -> None:
+        """Begin or, after :meth:`stop`, go on with the frames that wait."""
+        if self._thread is None:
+            self._stopping = False
+            self._thread = threading.Thread(target=self._run, name="rfseg inference", daemon=True)
+            self._thread.start()
+
+    def submit(self, frame: Frame, rows: np.ndarray) -> None:
+        """Queue a frame.  The rows, float32 ``(C, T, F)``, belong to the worker from now on."""
+        entry = _Entry(frame, rows)
+        with self._changed:
+            self._entries.append(entry)
+            self._waiting.append(entry)
+            if len(self._waiting) > self._depth:
+                oldest = self._policy is DropPolicy.DROP_OLDEST
+                dropped = self._waiting.popleft() if oldest else self._waiting.pop()
+                dropped.rows = None
+            self._changed.notify_all()
+
+    def collect(self) -> list[FrameOutcome]:
+        """Outcomes that are there, in the order of the frames; an empty list if the next one is not."""
+        collected = []
+        with self._changed:
+            while self._is_ready():
+                entry = self._entries.popleft()
+                collected.append(entry.outcome or self._judge.drop(entry.frame))
+        return collected
+
+    def wait(self, timeout: float) -> None:
+        """Wait until an outcome can be collected or the queue has moved, at most ``timeout`` s."""
+        with self._changed:
+            if not self._is_ready():
+                self._changed.wait(timeout)
+
+    def stop(self) -> int:
+        """End the thread after the frame in work; returns how many outcomes no one has collected."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        return len(self._entries)
+
+    def _is_ready(self) -> bool:
+        return bool(self._entries) and (self._entries[0].outcome is not None or self._entries[0].rows is None)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopping)
+                if self._stopping:
+                    return
+                entry = self._waiting.popleft()
+                rows = entry.rows
+            outcome = self._judge.judge(entry.frame, rows)
+            with self._changed:
+                entry.outcome = outcome
+                self._changed.notify_all()
+            self._on_ready()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChange:
+    """Result of one request: the model's name and, if it was refused, why."""
+
+    model: str
+    reason: str = ""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the old model stays."""
+        return bool(self.reason)
+
+
+class ModelLoader:
+    """Loads models in the background, one after the other, and offers them to a judge.
+
+    Loading holds the interpreter lock for as long as the backend needs to build its session.
+
+    Parameters
+    ----------
+    judge : FrameJudge
+    open_session : callable
+        Makes a session of a model's name or file; :class:`rfseg.inference.Session` by default.
+    on_change : callable
+        Called with a :class:`ModelChange`, from the loader's thread, after each request.
+    """
+
+    def __init__(
+        self,
+        judge: FrameJudge,
+        *,
+        on_change: Callable[[ModelChange], None],
+        open_session: Callable[[str | Path], Runnable] = Session,
+    ) -> None:
+        self._judge = judge
+        self._open_session = open_session
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._requests: deque[str | Path] = deque()
+        self._thread: threading.Thread | None = None
+
+    def request(self, model: str | Path) -> None:
+        """Load ``model`` and let it take over; returns at once."""
+        with self._lock:
+            self._requests.append(model)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="rfseg model loader", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._requests:
+                    self._thread = None
+                    return
+                model = self._requests.popleft()
+            self._on_change(self._load(model))
+
+    def _load(self, model: str | Path) -> ModelChange:
+        try:
+            session = self._open_session(model)
+            self._judge.offer(session)
+        except RfsegError as error:
+            return ModelChange(model=str(model), reason=str(error))
+        except Exception as error:  # whatever the backend raises, the old model must stay in use
+            _log.exception("loading model %r failed", str(model))
+            return ModelChange(model=str(model), reason=f"{type(error).__name__}: {error}")
+        return ModelChange(model=session.contract.name)
+
+
+def check_replacement(current: Contract, candidate: Contract, geometry: Geometry) -> None:
+    """Refuse a model that cannot take the place of another in a running stream.
+
+    Raises
+    ------
+    ContractError
+        If it wants other rows or reductions, does not cover the geometry, or has other classes
+        (what follows the mask knows the classes of the first model).
+    """
+    if (candidate.reductions, candidate.rows) != (current.reductions, current.rows):
+        raise ContractError(
+            f"model {candidate.name!r} wants {candidate.rows} rows of {[r.value for r in candidate.reductions]},"
+            f" the stream carries {current.rows} of {[r.value for r in current.reductions]};"
+            " choose a model with the same input"
+        )
+    if candidate.classes != current.classes:
+        raise ContractError(
+            f"model {candidate.name!r} has the classes {', '.join(candidate.labels)}, expected"
+            f" {', '.join(current.labels)} as {current.name!r} has; restart the flowgraph to change classes"
+        )
+    shortest, longest = candidate.frame_duration_range
+    # The geometry rule rounds a frame down to whole segments in a row: by less than one more of them.
+    asked_at_most = geometry.frame_duration * (1 + 1 / geometry.segments_per_row)
+    fits = asked_at_most > shortest and geometry.frame_duration <= longest * (1 + 1e-9)
+    if not fits or not geometry_covers(candidate, geometry, geometry.samp_rate):
+        low, high = candidate.samp_rate_range
+        raise ContractError(
+            f"model {candidate.name!r} covers {low:g} to {high:g} Hz and frames of {shortest:g} to {longest:g} s,"
+            f" the stream runs at {geometry.samp_rate:g} Hz with frames of {geometry.frame_duration:g} s"
+        )
+
+
+def ring_samples(geometry: Geometry, *, mode: Mode, hold: float) -> int:
+    """Samples that must be able to wait for their bands.
+
+    In lossless mode the frame in work, the one being filled and what lies between the blocks; less
+    than one frame and its overhang would be a deadlock.  In live mode ``hold`` seconds and a frame.
+    """
+    if mode is Mode.LOSSLESS:
+        return _LOSSLESS_RING_FRAMES * geometry.frame_samples + geometry.overhang
+    if not hold > 0:
+        raise OptionError(f"hold={hold!r} must be a time above 0, in s")
+    return int(hold * geometry.samp_rate) + geometry.frame_samples + geometry.overhang
