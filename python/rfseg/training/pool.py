@@ -1,0 +1,145 @@
+"""A pool of scenes that a second process keeps fresh, and the batches drawn from it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..models.deployable import WIDTH_MULTIPLE, pad_width, reference_features
+from ..synth import UNKNOWN, Recipe, make_scene
+from .recipe import TrainingRecipe
+
+__all__ = ["Pool", "Sample", "make_batch", "make_sample"]
+
+_CROP = 128  # bins; wider frames are cut to this
+_WIDE_CROP = 256  # or, one batch in six, to this
+_NICE = 5  # the generator yields to the trainer
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows (float16 dB) and mask of a scene."""
+
+    rows: np.ndarray  # float16 (2, T, F)
+    mask: np.ndarray  # uint8 (T, F)
+
+    @property
+    def width(self) -> int:
+        """Bins after padding to the network's multiple."""
+        return -(-self.mask.shape[1] // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+
+
+def make_sample(recipe: Recipe, seed: int) -> Sample:
+    """The scene of a seed, levels moved so that float16 resolves them to 0.03 dB."""
+    scene = make_scene(recipe, seed)
+    return Sample((scene.rows - np.median(scene.rows[0])).astype(np.float16), scene.mask)
+
+
+def _produce(recipe: Recipe, first_seed: int, step: int, out: multiprocessing.Queue) -> None:
+    """Body of the generator process: scenes of every ``step``-th seed, for ever."""
+    torch.set_num_threads(1)
+    os.nice(_NICE)
+    seed = first_seed
+    while True:
+        out.put(make_sample(recipe, seed))
+        seed += step
+
+
+class Pool:
+    """Scenes in memory, replaced oldest first by those of a generator process.
+
+    Parameters
+    ----------
+    recipe : TrainingRecipe
+    first_seed : int
+        Seed of the first scene; a resumed run goes on where it stopped.
+    processes : int
+        Generator processes.
+    """
+
+    def __init__(self, recipe: TrainingRecipe, first_seed: int, *, processes: int = 1) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._queue = context.Queue(maxsize=48)
+        self._workers = [
+            context.Process(
+                target=_produce, args=(recipe.scenes, first_seed + i, processes, self._queue), daemon=True
+            )
+            for i in range(processes)
+        ]
+        for worker in self._workers:
+            worker.start()
+        self.next_seed = first_seed
+        self._scenes: deque[Sample] = deque(maxlen=recipe.pool)
+
+    def __len__(self) -> int:
+        return len(self._scenes)
+
+    def fill(self, count: int, *, wait: bool = False) -> int:
+        """Take up to ``count`` fresh scenes; ``wait`` for all of them.  Returns how many came."""
+        taken = 0
+        while taken < count:
+            try:
+                self._scenes.append(self._queue.get(block=wait, timeout=120 if wait else None))
+            except queue.Empty:
+                break
+            taken += 1
+        self.next_seed += taken
+        return taken
+
+    def draw(self, columns: int, rng: np.random.Generator) -> tuple[list[Sample], int]:
+        """Scenes for one batch and the width they are cut to."""
+        pivot = self._scenes[int(rng.integers(len(self._scenes)))]
+        width = pivot.width
+        if width > _CROP:
+            width = _WIDE_CROP if width >= _WIDE_CROP and rng.random() < 1 / 6 else _CROP
+        fitting = [s for s in self._scenes if s.width == width or (s.width > width and width >= _CROP)]
+        count = min(len(fitting), max(2, columns // width))
+        return [fitting[i] for i in rng.choice(len(fitting), size=count, replace=False)], width
+
+    def close(self) -> None:
+        """End the generator processes."""
+        for worker in self._workers:
+            worker.terminate()
+            worker.join()
+
+
+def _cut_short(rows: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
+    """Make it a frame that ended early: the last valid row repeats, unlabelled.  In place."""
+    valid = int(rng.integers(8, rows.shape[1]))
+    rows[:, valid:] = rows[:, valid - 1 : valid]
+    mask[valid:] = UNKNOWN
+
+
+def make_batch(samples: list[Sample], width: int, recipe: TrainingRecipe, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Features and masks of one batch, augmented.
+
+    The features come from the whole frame; crops are cut afterwards, so the noise reference is what it
+    will be in use.
+
+    Returns
+    -------
+    features : float32 ``(N, 3, T, width)``
+    masks : int64 ``(N, T, width)``
+    """
+    features, masks = [], []
+    for sample in samples:
+        rows, mask = sample.rows.astype(np.float32), sample.mask.copy()
+        if rng.random() < 0.04:
+            _cut_short(rows, mask, rng)
+        offset = float(rng.uniform(-recipe.jitter_db, recipe.jitter_db)) if rng.random() < 0.6 else 0.0
+        feature = pad_width(reference_features(torch.from_numpy(rows)[None], offset))[0]  # (3, T, W)
+        label = torch.full((mask.shape[0], feature.shape[-1]), UNKNOWN, dtype=torch.int64)
+        label[:, : mask.shape[1]] = torch.from_numpy(mask)
+        start = int(rng.integers(feature.shape[-1] - width + 1))
+        feature, label = feature[..., start : start + width], label[..., start : start + width]
+        flips = [axis for axis, share in ((-1, 0.5), (-2, 0.3)) if rng.random() < share]
+        features.append(feature.flip(flips))
+        masks.append(label.flip(flips))
+    return torch.stack(features), torch.stack(masks)
