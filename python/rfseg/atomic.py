@@ -1,0 +1,51 @@
+"""Output files that are complete or not there."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from .errors import RecordingError
+
+__all__ = ["make_folder", "replacing"]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends, and goes when the block fails.
+
+    Raises
+    ------
+    RecordingError
+        If the block or the move fails with an :class:`OSError`: no space, no permission.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for output, with its parents, where it is not there yet.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> RecordingError:
+    return RecordingError(
+        f"{path} cannot be written: {error.strerror or error}; free some space or name another folder (--out)"
+    )
