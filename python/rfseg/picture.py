@@ -1,0 +1,293 @@
+"""A recording in one picture: spectrogram above, mask and bands below.
+
+Rows are collected while frames come and merged whenever there are too many, so memory does not
+grow with the recording.  Matplotlib draws; it is needed only when a picture is saved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Sequence
+
+import numpy as np
+
+from .atomic import replacing
+from .bandgroups import BandGroup, BandGroups
+from .contract import NOT_INFERRED, ClassKind, SignalClass
+from .errors import BackendUnavailableError
+from .geometry import Reduction
+from .pipeline import FrameResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["CLASS_COLOURS", "RecordingPicture", "require_matplotlib"]
+
+# Okabe and Ito, "Color universal design", 2008: told apart with any colour vision.
+CLASS_COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#F0E442", "#D55E00", "#0072B2")
+_NOT_INFERRED_COLOUR = "#808080"
+MAX_COLUMNS = 1024  # of the image, about its width in pixels
+_BOX_GAP = 1 / 40  # of the recording: bands of one label closer than this share a box
+_SIZE_INCHES, _DPI = (13.0, 8.0), 100
+_POWER_PERCENTILES = (1.0, 99.2)  # of the pixels: the ends of the power scale
+_DARKEST_TINT = 0.35  # brightness of a labelled pixel at the low end of the power scale
+_LABEL_PIXELS = (74, 17)  # room that the text of a box needs
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scale:
+    """What turns samples and baseband frequencies into the numbers on the axes."""
+
+    time_factor: float  # axis units per sample
+    time_label: str
+    center_freq: float  # Hz
+    freq_label: str
+
+    def freq(self, baseband: float) -> float:
+        """MHz on the axis of a baseband frequency in Hz."""
+        return (self.center_freq + baseband) / 1e6
+
+
+class RecordingPicture:
+    """Collects frames and draws them.
+
+    Parameters
+    ----------
+    sample_count : int
+        Length of the recording, samples.
+    classes : sequence of SignalClass
+        Of the model that made the masks.
+    """
+
+    def __init__(self, *, sample_count: int, classes: Sequence[SignalClass]) -> None:
+        self._sample_count = sample_count
+        self._classes = tuple(classes)
+        self._groups = BandGroups(max_gap=int(sample_count * _BOX_GAP))
+        self._power: list[np.ndarray] = []  # float32 (t, F), dBFS
+        self._mask: list[np.ndarray] = []  # uint8 (t, F)
+        self._starts: list[np.ndarray] = []  # int (t,), first sample of each row
+        self._columns = 0
+        self._merged = 1  # rows in one column
+        self._geometry = None
+        self._centers: list[tuple[int, float | None]] = []  # first sample, RF centre (Hz)
+        # Where rows are merged, pulses show before carriers, and carriers before the background.
+        order = sorted(range(len(classes)), key=lambda i: (classes[i].kind is ClassKind.PULSED, i))
+        self._by_rank = np.array([NOT_INFERRED, *order], np.uint8)
+        self._rank = np.zeros(256, np.uint8)
+        self._rank[order] = np.arange(1, len(order) + 1)
+
+    def add(self, result: FrameResult) -> None:
+        """Take in the next frame."""
+        frame, geometry = result.frame, result.geometry
+        self._geometry = geometry
+        if not self._centers or self._centers[-1][1] != frame.center_freq:
+            self._centers.append((frame.sample_start, frame.center_freq))
+            self._groups.close()
+        center = frame.center_freq or 0.0
+        self._groups.add(
+            [
+                replace(
+                    band,
+                    freq_lower_edge=band.freq_lower_edge - center,
+                    freq_upper_edge=band.freq_upper_edge - center,
+                    freq_reference="baseband",
+                )
+                for band in result.bands
+            ],
+            frame_index=frame.index,
+        )
+        valid = geometry.valid_rows(frame.valid_samples)
+        channel = geometry.reductions.index(Reduction.MAX) if Reduction.MAX in geometry.reductions else 0
+        starts = frame.sample_start + geometry.row_samples * np.arange(valid)
+        self._append(result.rows[channel, :valid], self._rank[result.mask[:valid]], starts, self._merged)
+        while self._columns > MAX_COLUMNS:
+            power, ranks, starts = (np.concatenate(part) for part in (self._power, self._mask, self._starts))
+            self._power, self._mask, self._starts, self._columns = [], [], [], 0
+            self._append(power, ranks, starts, 2)
+            self._merged *= 2
+
+    def _append(self, power: np.ndarray, ranks: np.ndarray, starts: np.ndarray, step: int) -> None:
+        """Store rows, each ``step`` of them merged into one column."""
+        firsts = np.arange(0, len(starts), step)
+        self._power.append(np.maximum.reduceat(power, firsts, axis=0))
+        self._mask.append(np.maximum.reduceat(ranks, firsts, axis=0))
+        self._starts.append(starts[firsts])
+        self._columns += firsts.size
+
+    def make_figure(self, *, title: str) -> Figure:
+        """The picture as a Matplotlib figure.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If Matplotlib is not installed.
+        """
+        require_matplotlib()
+        from matplotlib.figure import Figure
+
+        starts = np.concatenate(self._starts)
+        columns = np.searchsorted(starts, np.linspace(0, self._sample_count, len(starts), endpoint=False), "right") - 1
+        power = np.concatenate(self._power)[columns].T  # (F, columns)
+        mask = self._by_rank[np.concatenate(self._mask)][columns].T
+        scale = self._scale()
+        figure = Figure(figsize=_SIZE_INCHES, dpi=_DPI, layout="constrained", facecolor="white")
+        upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
+        extent = (
+            0.0,
+            self._sample_count * scale.time_factor,
+            scale.freq(self._geometry.edge_freq(0)),
+            scale.freq(self._geometry.edge_freq(self._geometry.bins)),
+        )
+        low, high = np.percentile(power, _POWER_PERCENTILES)
+        high = max(high, low + 1.0)
+        place = {"origin": "lower", "aspect": "auto", "extent": extent}
+        image = upper.imshow(power, cmap="viridis", vmin=low, vmax=high, **place)
+        lower.imshow(_tint(np.clip((power - low) / (high - low), 0.0, 1.0), mask), **place)
+        figure.colorbar(image, ax=[upper, lower], label="Power per bin (dBFS)", pad=0.01, fraction=0.03, aspect=40)
+        _hatch(lower, mask, extent)
+        upper.set_title(title, loc="left", fontsize=11)
+        for axes in (upper, lower):
+            axes.set_ylabel(scale.freq_label)
+            axes.ticklabel_format(useOffset=False)
+            self._mark_retunes(axes, scale)
+        lower.set_xlabel(scale.time_label)
+        self._draw_key(upper, has_not_inferred=bool((mask == NOT_INFERRED).any()))
+        figure.draw_without_rendering()  # settles where pixels are, which labels need to know
+        self._draw_boxes(lower, scale)
+        return figure
+
+    def save(self, path: Path, *, title: str) -> None:
+        """Draw into a PNG file, which appears complete or not at all.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If Matplotlib is not installed.
+        RecordingError
+            If the file cannot be written.
+        """
+        figure = self.make_figure(title=title)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png")
+
+    def _scale(self) -> _Scale:
+        samp_rate = self._geometry.samp_rate
+        in_seconds = self._sample_count > 10 * samp_rate
+        center = self._centers[0][1] if len(self._centers) == 1 else None
+        return _Scale(
+            time_factor=(1.0 if in_seconds else 1e3) / samp_rate,
+            time_label="Time (s)" if in_seconds else "Time (ms)",
+            center_freq=center or 0.0,
+            freq_label="Offset from centre (MHz)" if center is None else "Frequency (MHz)",
+        )
+
+    def _mark_retunes(self, axes: Axes, scale: _Scale) -> None:
+        if len(self._centers) < 2:
+            return
+        for start, center in self._centers:
+            x = start * scale.time_factor
+            axes.axvline(x, color="white", linewidth=1.0, linestyle="--")
+            text = "centre unknown" if center is None else f"centre {center / 1e6:g} MHz"
+            axes.annotate(
+                text, (x, 0.0), (4, 4), xycoords=("data", "axes fraction"), textcoords="offset points",
+                color="white", fontsize=8, clip_on=True,
+            )  # fmt: skip
+
+    def _draw_boxes(self, axes: Axes, scale: _Scale) -> None:
+        from matplotlib.patches import Rectangle
+
+        taken: list[tuple[float, float]] = []
+        for group in sorted(self._groups.groups(), key=lambda g: g.sample_start - g.sample_stop):
+            left, right = group.sample_start * scale.time_factor, group.sample_stop * scale.time_factor
+            edges = np.clip((scale.freq(group.freq_lower_edge), scale.freq(group.freq_upper_edge)), *axes.get_ylim())
+            bottom, top = float(edges[0]), float(edges[1])
+            colour = _colour(group.class_id)
+            axes.add_patch(
+                Rectangle((left, bottom), right - left, top - bottom, fill=False, edgecolor=colour, linewidth=1.6)
+            )
+            _write_label(axes, group, (left, right, bottom, top), taken)
+
+    def _draw_key(self, axes: Axes, *, has_not_inferred: bool) -> None:
+        from matplotlib.patches import Patch
+
+        entries = [
+            Patch(facecolor=_colour(i), label=c.label)
+            for i, c in enumerate(self._classes)
+            if c.kind is not ClassKind.BACKGROUND
+        ]
+        if has_not_inferred:
+            entries.append(Patch(facecolor=_NOT_INFERRED_COLOUR, hatch="///", edgecolor="white", label="not inferred"))
+        axes.legend(
+            handles=entries,
+            loc="lower right",
+            bbox_to_anchor=(1.0, 1.0),
+            ncols=len(entries),
+            frameon=False,
+            fontsize=10,
+            borderaxespad=0.2,
+        )
+
+
+def require_matplotlib() -> None:
+    """Check that pictures can be drawn.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If Matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise BackendUnavailableError(
+            "a picture needs Matplotlib: pip install 'rfseg[picture]', or go without (--no-picture)"
+        ) from error
+
+
+def _colour(class_id: int) -> str:
+    return CLASS_COLOURS[(class_id - 1) % len(CLASS_COLOURS)]
+
+
+def _tint(brightness: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Grey spectrogram in which labelled pixels have their class's colour: float ``(F, columns, 3)``, 0 to 1."""
+    palette = np.ones((256, 3))
+    for class_id in range(1, 256):
+        colour = _NOT_INFERRED_COLOUR if class_id == NOT_INFERRED else _colour(class_id)
+        palette[class_id] = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    darkest = np.where(mask == 0, 0.0, _DARKEST_TINT)
+    return palette[mask] * (darkest + (1.0 - darkest) * brightness)[..., None]
+
+
+def _hatch(axes: Axes, mask: np.ndarray, extent: tuple[float, float, float, float]) -> None:
+    """Hatch the spans of time that were not inferred at all."""
+    missing = np.pad((mask == NOT_INFERRED).all(axis=0), 1)
+    edges = np.flatnonzero(np.diff(missing.astype(np.int8))).reshape(-1, 2) * (extent[1] / mask.shape[1])
+    for left, right in edges:
+        axes.axvspan(left, right, facecolor="none", edgecolor="white", hatch="///", linewidth=0.0)
+
+
+def _write_label(
+    axes: Axes, group: BandGroup, box: tuple[float, float, float, float], taken: list[tuple[float, float]]
+) -> None:
+    """Label and confidence inside a box, above a small one, or nowhere if another text is there."""
+    left, right, bottom, top = box
+    (x0, y0), (x1, y1) = axes.transData.transform([(left, bottom), (right, top)])
+    fits = x1 - x0 >= _LABEL_PIXELS[0] and y1 - y0 >= _LABEL_PIXELS[1]
+    x, y = (x0, y1) if fits else (x0, y1 + _LABEL_PIXELS[1])
+    if any(abs(x - u) < _LABEL_PIXELS[0] and abs(y - v) < _LABEL_PIXELS[1] for u, v in taken):
+        return
+    taken.append((x, y))
+    axes.annotate(
+        f"{group.label} {group.confidence:.2f}",
+        (left, top),
+        (3, -3) if fits else (0, 3),
+        textcoords="offset points",
+        ha="left",
+        va="top" if fits else "bottom",
+        fontsize=8.5,
+        color="black",
+        clip_on=True,
+        bbox={"facecolor": _colour(group.class_id), "edgecolor": "none", "pad": 1.5, "alpha": 0.92},
+    )
