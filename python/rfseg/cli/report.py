@@ -1,0 +1,116 @@
+"""What a run of ``rfseg segment`` has to say, gathered while frames come."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..bandgroups import BandGroup, BandGroups
+from ..bands import Band
+from ..contract import Contract
+from ..geometry import Frame, Geometry, RxTime
+from ..pipeline import FrameResult
+from ..sigmf import Recording
+
+__all__ = ["Report", "band_line"]
+
+_GROUP_FIELDS = (
+    "label", "class_id", "freq_lower_edge", "freq_upper_edge", "freq_reference", "frames", "bands", "confidence",
+    "power_dbfs", "snr_db",
+)  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class Report:
+    """Counts and groups of bands; grows with the number of groups, not with the recording."""
+
+    recording: Recording
+    contract: Contract
+    groups: BandGroups = field(default_factory=BandGroups)
+    frames: int = 0
+    bands: int = 0
+    non_finite: int = 0
+    notes: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    _geometry: Geometry | None = None
+
+    def add(self, result: FrameResult) -> None:
+        """Count a frame in."""
+        self.groups.add(result.bands, frame_index=result.frame.index)
+        self.frames += 1
+        self.bands += len(result.bands)
+        self.non_finite += result.non_finite
+        self._geometry = result.geometry
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know although the run succeeded."""
+        if not self.non_finite:
+            return self.notes
+        share = f"{self.non_finite} of {self.recording.sample_count} samples"
+        return [*self.notes, f"{share} are NaN or infinite and were read as 0; check the recorder or the datatype"]
+
+    def headline(self) -> str:
+        """Recording, model and frames in one line."""
+        recording, geometry = self.recording, self._geometry
+        center = "centre unknown" if recording.center_freq is None else f"{recording.center_freq / 1e6:.10g} MHz"
+        if len({center for _, center, _ in recording.captures}) > 1:
+            center = f"{len(recording.captures)} captures"
+        return (
+            f"{recording.name}: {recording.duration * 1e3:.6g} ms at {recording.samp_rate / 1e6:.10g} MS/s, {center},"
+            f" {recording.datatype.name}; {self.contract.name}, {self.frames} x {geometry.frame_duration * 1e3:.4g} ms"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON has it; keys whose value is not known are absent."""
+        recording, geometry = self.recording, self._geometry
+        groups = [_group_json(group, recording.samp_rate) for group in self.groups.groups()]
+        return _known(
+            {
+                "recording": recording.name,
+                "samp_rate": recording.samp_rate,
+                "center_freq": recording.center_freq,
+                "datatype": recording.datatype.name,
+                "sample_count": recording.sample_count,
+                "model": self.contract.name,
+                "frames": self.frames,
+                "frame_duration": geometry.frame_duration,
+                "bin_width": geometry.bin_width,
+                "non_finite": self.non_finite,
+                "warnings": self.warnings,
+                "bands": groups,
+                "files": self.files,
+            }
+        )
+
+
+def band_line(band: Band, frame: Frame) -> dict[str, Any]:
+    """A band and the frame it was found in, as a line of the ``.bands.jsonl`` file has them.
+
+    The keys are those of the ``bands`` message; what is not known is absent.
+    """
+    start = frame.rx_time
+    if start is not None:
+        start = start.after(band.sample_start - frame.sample_start, frame.samp_rate)
+    return _known(
+        {
+            **asdict(band),
+            "rx_time": _moment(start),
+            "frame": _known({**asdict(frame), "rx_time": _moment(frame.rx_time), "watermark": frame.watermark}),
+        }
+    )
+
+
+def _group_json(group: BandGroup, samp_rate: float) -> dict[str, Any]:
+    fields = {name: getattr(group, name) for name in _GROUP_FIELDS}
+    span = {"sample_start": group.sample_start, "sample_count": group.sample_stop - group.sample_start}
+    times = {"first": group.sample_start / samp_rate, "last": group.sample_stop / samp_rate}
+    return _known({**fields, **span, **times})
+
+
+def _moment(time: RxTime | None) -> dict[str, Any] | None:
+    return None if time is None else asdict(time)
+
+
+def _known(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if value is not None}

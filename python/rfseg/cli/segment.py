@@ -1,0 +1,148 @@
+"""``rfseg segment``: from a recording to bands, annotations and a picture."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ..annotations import annotating
+from ..atomic import make_folder, replacing
+from ..inference import DEFAULT_MODEL, Session
+from ..picture import RecordingPicture, require_matplotlib
+from ..pipeline import segment_recording
+from ..sigmf import Recording, open_recording
+from .report import Report, band_line
+from .table import format_bands
+
+__all__ = ["DEFAULT_FOLDER", "add_parser", "run"]
+
+DEFAULT_FOLDER = Path("rfseg-out")
+_HASH_LIMIT = 1 << 28  # bytes; larger files are not read twice only to compare their hash
+_QUIET_SECONDS = 1.0  # what is done sooner shows no progress bar
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the subparsers of the command line."""
+    parser = commands.add_parser(
+        "segment",
+        help="find the bands in a recording",
+        description="Find the bands in a recording. Writes NAME.sigmf-meta (annotations), NAME.bands.jsonl (each band of"
+        " each frame) and NAME.png into a folder, and prints a table.",
+    )
+    add = parser.add_argument
+    add("recording", type=Path, help="a SigMF recording (.sigmf-meta, .sigmf-data, .sigmf) or a file of raw IQ")
+    add("--out", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="folder for the results (default: %(default)s)")
+    add("--model", default=DEFAULT_MODEL, help="name or path of a model (default: %(default)s)")
+    add("--frame-ms", type=_positive, metavar="T", help="duration of a frame, ms (default: the model's)")
+    add("--json", action="store_true", help="print JSON instead of the table")
+    add("--no-picture", action="store_true", help="draw no picture")
+    add("--threads", type=_count, default=0, metavar="N", help="threads of the inference (default: one a core)")
+    add = parser.add_argument_group("what the file does not say itself; raw IQ needs the first two").add_argument
+    add("--samp-rate", type=_positive, metavar="HZ", help="complex samples per second")
+    add("--datatype", metavar="TYPE", help="of the samples: cf32, ci16, ci8, cu8 ... or complex64, int16, int8")
+    add("--center-freq", type=_finite, metavar="HZ", help="RF centre; without one, frequencies are offsets from it")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Segment one recording.
+
+    Raises
+    ------
+    RfsegError
+        If the recording, the model or the folder for the results is of no use.
+    """
+    if not options.no_picture:
+        require_matplotlib()
+    recording = open_recording(
+        options.recording, samp_rate=options.samp_rate, datatype=options.datatype, center_freq=options.center_freq
+    )
+    session = Session(options.model, threads=options.threads)
+    report = Report(recording=recording, contract=session.contract)
+    _check_hash(recording, report)
+    frame_duration = None if options.frame_ms is None else options.frame_ms * 1e-3
+    _segment(recording, session, report, options.out, frame_duration=frame_duration, draw=not options.no_picture)
+    for warning in report.warnings:
+        print(f"rfseg: warning: {warning}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(report.to_json(), indent=2, allow_nan=False))
+    else:
+        print(report.headline())
+        print(format_bands(report.groups.groups(), samp_rate=recording.samp_rate) if report.bands else "no bands found")
+        print("\n".join(["", *(f"{kind}: {path}" for kind, path in report.files.items())]))
+
+
+def _segment(
+    recording: Recording, session: Session, report: Report, folder: Path, *, frame_duration: float | None, draw: bool
+) -> None:
+    """Run the frames through the model and write what comes out as it comes."""
+    results = segment_recording(recording, session, frame_duration=frame_duration)
+    first = next(results)  # fails before any file is touched
+    make_folder(folder)
+    files = {
+        "annotations": folder / f"{recording.name}.sigmf-meta",
+        "bands": folder / f"{recording.name}.bands.jsonl",
+        **({"picture": folder / f"{recording.name}.png"} if draw else {}),
+    }
+    picture = RecordingPicture(sample_count=recording.sample_count, classes=session.contract.classes)
+    with ExitStack() as stack:
+        annotations = stack.enter_context(annotating(folder, recording))
+        lines = stack.enter_context(open(stack.enter_context(replacing(files["bands"])), "w", encoding="utf-8"))
+        bar = stack.enter_context(_progress(recording))
+        for result in itertools.chain([first], results):
+            report.add(result)
+            annotations.add(result.bands)
+            lines.writelines(json.dumps(band_line(band, result.frame), allow_nan=False) + "\n" for band in result.bands)
+            if draw:
+                picture.add(result)
+            bar.update(result.frame.valid_samples)
+    if draw:
+        picture.save(files["picture"], title=report.headline())
+    report.files = {kind: str(path) for kind, path in files.items()}
+
+
+def _progress(recording: Recording) -> tqdm:
+    """A bar on standard error that counts samples, where someone looks at it."""
+    return tqdm(
+        total=recording.sample_count, unit="S", unit_scale=True, desc=recording.name, delay=_QUIET_SECONDS,
+        disable=None, leave=False,
+    )  # fmt: skip
+
+
+def _check_hash(recording: Recording, report: Report) -> None:
+    """Note it where the data is not what the metadata was written for."""
+    if recording.data_path.stat().st_size <= _HASH_LIMIT and recording.has_stated_hash() is False:
+        report.notes.append(
+            f"the SHA-512 of {recording.data_path} is not the one that its metadata states; the data was changed or cut"
+        )
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give one such as 61.44e6")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = _finite(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; give an integer of at least 0")
+    return int(text)
