@@ -456,9 +456,15 @@ std::size_t spectrogram_kernel::close_row()
     const unsigned bins = d_shape.fft_size;
     const unsigned half = bins / 2;
     float* row = d_rows.data() + d_row * d_shape.row_size();
-    for (const reduction kept : d_shape.reductions) {
+    for (std::size_t channel = 0; channel < d_shape.channels(); channel++, row += bins) {
+        const reduction kept = d_shape.reductions[channel];
+        if (d_row_segments == 1 &&
+            channel > 0) { // every reduction of one segment is itself
+            std::copy(row - bins, row, row);
+            continue;
+        }
         const float* power = e.max.data();
-        if (kept == reduction::first || d_row_segments == 1) {
+        if (kept == reduction::first) {
             power = e.first.data();
         } else if (kept == reduction::mean) {
             const double factor = 1.0 / d_row_segments;
@@ -471,7 +477,6 @@ std::size_t spectrogram_kernel::close_row()
         }
         to_decibels(power + half, row, bins - half); // negative frequencies come first
         to_decibels(power, row + half, half);
-        row += bins;
     }
     std::fill(e.sum.begin(), e.sum.end(), 0.0f);
     std::fill(e.max.begin(), e.max.end(), 0.0f);
