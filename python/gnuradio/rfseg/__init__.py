@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Spectrum sensing with segmentation networks: IQ in, the same IQ with tagged bands out.
+
+The blocks of gr-rfseg.  What they compute is in the library ``rfseg``; importing this module needs
+neither torch nor ONNX Runtime, running a model needs the latter.
+"""
+
+from gnuradio import gr as _gr  # noqa: F401, registers the base classes of the bindings
+
+from .band_logger import band_logger
+from .mask_to_bands import mask_to_bands
+from .rf_segmenter import rf_segmenter
+from .rfseg_python import band_tagger, keys
+from .segmenter import segmenter
+from .spectrogram_sink import spectrogram_sink
+
+__all__ = [
+    "band_logger",
+    "band_tagger",
+    "keys",
+    "mask_to_bands",
+    "rf_segmenter",
+    "segmenter",
+    "spectrogram_sink",
+]

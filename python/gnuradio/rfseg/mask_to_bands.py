@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mask to Bands: masks in, one message of bands per frame out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pmt
+from gnuradio import gr
+from rfseg.bands import BandRules
+from rfseg.bands import mask_to_bands as bands_of_mask
+from rfseg.contract import Contract
+from rfseg.errors import BandError
+from rfseg.inference import DEFAULT_MODEL
+from rfseg.modelfile import load_contract
+
+from .messages import BandsMessage, FrameTag
+from .rfseg_python import keys
+
+__all__ = ["mask_to_bands"]
+
+
+class mask_to_bands(gr.basic_block):
+    """Turns the masks of frames into labelled bands.
+
+    Stream in: ``mask`` and ``confidence``, bytes ``[bins]``, as Segmentation Inference writes them; ``rows``
+    (optional), float ``[channels * bins]`` in dBFS, from the third output of that block: with them edges are
+    finer than a bin, and bands have power and SNR.
+    Stream out: none.
+    Messages in: none.
+    Messages out: ``bands``, one per frame, also for frames that were cut, dropped or not inferred.
+    Tags: reads ``rfseg_frame``.
+    Latency: the frame's last row.
+    Threads: the block's own.
+
+    Parameters
+    ----------
+    samp_rate : float
+        Complex samples per second of the IQ that the masks are from, Hz.
+    model : str, Path or Contract
+        Name or file of the model, whose contract knows the classes.
+    frame_duration : float or None
+        As given to STFT Spectrogram Sink, s; None for the model's default.
+    min_bandwidth : float
+        Carriers narrower than this are dropped, Hz.
+    min_duration : float
+        Carriers shorter than this are dropped, s.
+    min_confidence : float
+        Bands below this mean probability are dropped, 0 to 1.
+    max_gap : float
+        A pause of a carrier up to this long does not end its band, s.
+    """
+
+    def __init__(
+        self,
+        samp_rate: float,
+        *,
+        model: str | Path | Contract = DEFAULT_MODEL,
+        frame_duration: float | None = None,
+        min_bandwidth: float = BandRules.min_bandwidth,
+        min_duration: float = BandRules.min_duration,
+        min_confidence: float = BandRules.min_confidence,
+        max_gap: float = BandRules.max_gap,
+    ) -> None:
+        contract = model if isinstance(model, Contract) else load_contract(model)
+        geometry = contract.make_geometry(samp_rate, frame_duration=frame_duration)
+        mask_type = (np.uint8, geometry.bins)
+        rows_type = (np.float32, geometry.channels * geometry.bins)
+        gr.basic_block.__init__(
+            self,
+            name="mask_to_bands",
+            in_sig=gr.py_io_signature(2, 3, [mask_type, mask_type, rows_type]),
+            out_sig=None,
+        )
+        self._contract = contract
+        self._geometry = geometry
+        self._rules = BandRules(
+            min_bandwidth=min_bandwidth, min_duration=min_duration, min_confidence=min_confidence, max_gap=max_gap
+        )
+        self._mask = np.empty((geometry.rows, geometry.bins), np.uint8)
+        self._confidence = np.empty_like(self._mask)
+        self._rows = np.empty((geometry.rows, geometry.channels, geometry.bins), np.float32)
+        self._reset()
+        self.message_port_register_out(pmt.intern(keys.BANDS))
+
+    # -- what scripts may ask and set while the flowgraph runs
+
+    def set_min_bandwidth(self, min_bandwidth: float) -> None:
+        """Carriers narrower than this are dropped, Hz; from the next frame on."""
+        self._rules = replace(self._rules, min_bandwidth=min_bandwidth)
+
+    def set_min_duration(self, min_duration: float) -> None:
+        """Carriers shorter than this are dropped, s; from the next frame on."""
+        self._rules = replace(self._rules, min_duration=min_duration)
+
+    def set_min_confidence(self, min_confidence: float) -> None:
+        """Bands below this mean probability are dropped, 0 to 1; from the next frame on."""
+        self._rules = replace(self._rules, min_confidence=min_confidence)
+
+    def set_max_gap(self, max_gap: float) -> None:
+        """A pause of a carrier up to this long does not end its band, s; from the next frame on."""
+        self._rules = replace(self._rules, max_gap=max_gap)
+
+    def rules(self) -> BandRules:
+        """The rules in use."""
+        return self._rules
+
+    def frames(self) -> int:
+        """Messages published so far in this run."""
+        return self._frames
+
+    def bands(self) -> int:
+        """Bands published so far in this run."""
+        return self._next_id
+
+    # -- what the scheduler calls
+
+    def start(self) -> bool:
+        """Begin a run, or go on after the flowgraph was reconfigured."""
+        if self.nitems_read(0) == 0:
+            self._reset()
+        return True
+
+    def stop(self) -> bool:
+        """Where the stream ended without a frame marked ``last``, say so to those who hold samples."""
+        if self._newest is not None and not self._newest.tag.frame.last:
+            self.message_port_pub(pmt.intern(keys.BANDS), self._newest.ending().to_pmt())
+        return True
+
+    def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
+        """A row on each input."""
+        return [1] * ninputs
+
+    def general_work(self, input_items: list[np.ndarray], output_items: list[np.ndarray]) -> int:
+        """Take rows; publish the bands of each frame that becomes complete."""
+        try:
+            count = min(len(items) for items in input_items)
+            taken = 0
+            while taken < count:
+                taken += self._take(input_items, taken, count)
+            self.consume_each(taken)
+            return 0
+        except Exception as error:  # escaping, it would kill this thread alone and leave the flowgraph hanging
+            self.logger.error(f"stops: {error}")
+            return gr.WORK_DONE
+
+    def _take(self, inputs: list[np.ndarray], begin: int, end: int) -> int:
+        geometry = self._geometry
+        if self._tag is None:
+            self._begin_frame(begin)
+        count = min(end - begin, geometry.rows - self._filled)
+        to, of = slice(self._filled, self._filled + count), slice(begin, begin + count)
+        self._mask[to], self._confidence[to] = inputs[0][of], inputs[1][of]
+        if len(inputs) > 2:
+            self._rows[to] = inputs[2][of].reshape(count, geometry.channels, geometry.bins)
+        self._filled += count
+        if self._filled == geometry.rows:
+            self._end_frame(has_rows=len(inputs) > 2)
+        return count
+
+    def _begin_frame(self, begin: int) -> None:
+        tags = self.get_tags_in_window(0, begin, begin + 1, pmt.intern(keys.FRAME))
+        if not tags:
+            raise BandError(
+                f"mask row {self.nitems_read(0) + begin} begins a frame but carries no tag {keys.FRAME};"
+                " connect Segmentation Inference"
+            )
+        self._tag = FrameTag.from_pmt(tags[0].value)
+        if self._tag.frame.sample_count != self._geometry.frame_samples:
+            raise BandError(
+                f"frames cover {self._tag.frame.sample_count} samples, expected {self._geometry.frame_samples};"
+                " give Segmentation Inference and Mask to Bands the same sample rate, model and frame duration"
+            )
+        self._filled = 0
+
+    def _end_frame(self, *, has_rows: bool) -> None:
+        tag, self._tag = self._tag, None
+        bands = bands_of_mask(
+            self._mask,
+            self._confidence,
+            self._rows.transpose(1, 0, 2) if has_rows else None,
+            frame=tag.frame,
+            geometry=self._geometry,
+            classes=self._contract.classes,
+            rules=self._rules,
+            model=tag.model,
+            first_id=self._next_id,
+        )
+        self._next_id += len(bands)
+        self._frames += 1
+        self._newest = BandsMessage(tag=tag, bands=tuple(bands))
+        self.message_port_pub(pmt.intern(keys.BANDS), self._newest.to_pmt())
+
+    def _reset(self) -> None:
+        """Back to the state before the first row."""
+        self._tag: FrameTag | None = None  # of the frame being filled
+        self._filled = 0  # rows of it
+        self._next_id = 0
+        self._frames = 0
+        self._newest: BandsMessage | None = None

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""RF Segmenter: the whole chain as one block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gnuradio import blocks, gr
+from rfseg.bands import BandRules
+from rfseg.framequeue import Mode, Runnable, choose, ring_samples
+from rfseg.inference import DEFAULT_MODEL, Session
+
+from . import rfseg_python
+from .mask_to_bands import mask_to_bands
+from .rfseg_python import keys
+from .segmenter import segmenter
+from .spectrogram_sink import spectrogram_sink
+
+__all__ = ["rf_segmenter"]
+
+_ITEM_SIZES = {"complex64": gr.sizeof_gr_complex, "int16": 2 * gr.sizeof_short, "int8": 2 * gr.sizeof_char}
+
+
+class rf_segmenter(gr.hier_block2):
+    """Finds the bands in an IQ stream and tags them on the samples.
+
+    Stream in: IQ of the item type.
+    Stream out: the same IQ, delayed until its bands are known; may stay unconnected.
+    Messages in: ``freq`` and ``overflow`` of the source; ``model``, a symbol: name or file of another model.
+    Messages out: ``bands``, one per frame; ``status``; ``late``, bands that came after their samples had left.
+    Tags: reads ``rx_time``, ``rx_rate``, ``rx_freq``; writes ``band_start`` and ``band_end``; forwards all others.
+    Latency: lossless, one frame, half a segment and the inference; live, at most ``hold``.
+    Threads: one for each of STFT Spectrogram Sink, Segmentation Inference, Mask to Bands and Band Tagger; in
+    live mode one more for inference.
+
+    Parameters
+    ----------
+    samp_rate : float
+        Complex samples per second, Hz.
+    model : str, Path or session
+        Name of a model, path of its file, or a loaded one.
+    frame_duration : float or None
+        Wanted duration of a frame, s; None for the model's default.
+    mode : str
+        ``live``: samples never wait longer than ``hold``, frames are dropped if inference is too slow;
+        ``lossless``: every frame is inferred, and the source waits if it must.
+    item_type : str
+        ``complex64``, ``int16`` or ``int8`` (complex, full scale 1, 32768 or 128).
+    center_freq : float or None
+        RF centre until a tag or message tells another, Hz; None where it is not known.
+    hold : float
+        Live mode: longest time that a sample waits for its bands, s.
+    queue_depth : int
+        Live mode: frames that may wait for inference, besides the one in work.
+    policy : str
+        Live mode: which frame a full queue gives up, ``drop_oldest`` or ``drop_newest``.
+    threads : int
+        Processor threads of one inference; 0 lets the backend choose.
+    min_bandwidth : float
+        Carriers narrower than this are dropped, Hz.
+    min_duration : float
+        Carriers shorter than this are dropped, s.
+    min_confidence : float
+        Bands below this mean probability are dropped, 0 to 1.
+    max_gap : float
+        A pause of a carrier up to this long does not end its band, s.
+    """
+
+    def __init__(
+        self,
+        samp_rate: float,
+        *,
+        model: str | Path | Runnable = DEFAULT_MODEL,
+        frame_duration: float | None = None,
+        mode: str = "live",
+        item_type: str = "complex64",
+        center_freq: float | None = None,
+        hold: float = 0.25,
+        queue_depth: int = 4,
+        policy: str = "drop_oldest",
+        threads: int = 1,
+        min_bandwidth: float = BandRules.min_bandwidth,
+        min_duration: float = BandRules.min_duration,
+        min_confidence: float = BandRules.min_confidence,
+        max_gap: float = BandRules.max_gap,
+    ) -> None:
+        session = Session(model, threads=threads) if isinstance(model, (str, Path)) else model
+        contract = session.contract
+        geometry = contract.make_geometry(samp_rate, frame_duration=frame_duration)
+        spectrogram = spectrogram_sink(
+            samp_rate,
+            model=contract,
+            frame_duration=frame_duration,
+            mode=mode,
+            item_type=item_type,
+            center_freq=center_freq,
+        )
+        item_size = _ITEM_SIZES[item_type]
+        iq = gr.io_signature(1, 1, item_size)
+        gr.hier_block2.__init__(self, "rf_segmenter", iq, iq)
+        self._segmenter = segmenter(
+            samp_rate,
+            model=session,
+            frame_duration=frame_duration,
+            mode=mode,
+            queue_depth=queue_depth,
+            policy=policy,
+            threads=threads,
+        )
+        self._to_bands = mask_to_bands(
+            samp_rate,
+            model=contract,
+            frame_duration=frame_duration,
+            min_bandwidth=min_bandwidth,
+            min_duration=min_duration,
+            min_confidence=min_confidence,
+            max_gap=max_gap,
+        )
+        chosen_mode = choose(Mode, mode, "mode")
+        self._tagger = rfseg_python.band_tagger(
+            item_size=item_size,
+            mode=chosen_mode.value,
+            hold_seconds=hold,
+            ring_samples=ring_samples(geometry, mode=chosen_mode, hold=hold),
+        )
+        self._spectrogram = spectrogram
+        self._connect(item_size)
+
+    def _connect(self, item_size: int) -> None:
+        self.connect(self, self._spectrogram, self._segmenter)
+        for port in range(3):  # mask, confidence, rows
+            self.connect((self._segmenter, port), (self._to_bands, port))
+        self.connect(self, self._tagger, self)
+        # An output that the user leaves unconnected would leave the tagger without a reader.
+        self.connect(self._tagger, blocks.null_sink(item_size))
+
+        own, to_own = self.message_port_register_hier_out, self.message_port_register_hier_in
+        for port in (keys.BANDS, keys.STATUS, keys.LATE):
+            own(port)
+        for port in (keys.FREQ, keys.OVERFLOW, keys.MODEL):
+            to_own(port)
+        self.msg_connect(self._to_bands, keys.BANDS, self._tagger, keys.BANDS)
+        self.msg_connect(self._to_bands, keys.BANDS, self, keys.BANDS)
+        self.msg_connect(self._tagger, keys.LATE, self, keys.LATE)
+        # A reader of messages ends with the first of its senders: let it have one only.
+        self.msg_connect(self._spectrogram, keys.STATUS, self._segmenter, "relay")
+        self.msg_connect(self._segmenter, keys.STATUS, self, keys.STATUS)
+        for port in (keys.FREQ, keys.OVERFLOW):
+            self.msg_connect(self, port, self._spectrogram, port)
+        self.msg_connect(self, keys.MODEL, self._segmenter, keys.MODEL)
+
+    def set_model(self, model: str) -> None:
+        """Load another model, by name or file; it takes over between two frames, or ``status`` says why not."""
+        self._segmenter.set_model(model)
+
+    def set_min_bandwidth(self, min_bandwidth: float) -> None:
+        """Carriers narrower than this are dropped, Hz; from the next frame on."""
+        self._to_bands.set_min_bandwidth(min_bandwidth)
+
+    def set_min_duration(self, min_duration: float) -> None:
+        """Carriers shorter than this are dropped, s; from the next frame on."""
+        self._to_bands.set_min_duration(min_duration)
+
+    def set_min_confidence(self, min_confidence: float) -> None:
+        """Bands below this mean probability are dropped, 0 to 1; from the next frame on."""
+        self._to_bands.set_min_confidence(min_confidence)
+
+    def set_max_gap(self, max_gap: float) -> None:
+        """A pause of a carrier up to this long does not end its band, s; from the next frame on."""
+        self._to_bands.set_max_gap(max_gap)
+
+    def model(self) -> str:
+        """Name of the model in use."""
+        return self._segmenter.model()
+
+    def frames(self) -> int:
+        """Frames so far in this run."""
+        return self._segmenter.frames()
+
+    def inferred(self) -> int:
+        """Frames that a model has judged."""
+        return self._segmenter.inferred()
+
+    def dropped(self) -> int:
+        """Frames that a full queue gave up."""
+        return self._segmenter.dropped()
+
+    def failed(self) -> int:
+        """Frames on which the backend raised an error."""
+        return self._segmenter.failed()
+
+    def bands(self) -> int:
+        """Bands published so far in this run."""
+        return self._to_bands.bands()
+
+    def late_bands(self) -> int:
+        """Bands that came after their samples had left."""
+        return self._tagger.late_bands()

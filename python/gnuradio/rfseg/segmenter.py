@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Segmentation Inference: rows in, mask and confidence out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pmt
+from gnuradio import gr
+from rfseg.errors import BandError
+from rfseg.framequeue import (
+    DropPolicy,
+    FrameJudge,
+    FrameOutcome,
+    FrameWorker,
+    Mode,
+    ModelChange,
+    ModelLoader,
+    Runnable,
+    choose,
+)
+from rfseg.inference import DEFAULT_MODEL, Session
+from rfseg.pipeline import FrameState
+
+from .messages import FrameTag, event_to_pmt
+from .rfseg_python import keys
+
+__all__ = ["segmenter"]
+
+_WAKE = "wake"  # the worker's and the loader's way into the block's thread
+_RELAY = "relay"
+_LONGEST_WAIT = 1e-3  # s; at the end of the stream only, where the scheduler would spin
+_STATUS_INTERVAL = 1.0  # s
+_OUTPUT_FRAMES = 4  # that may wait for a reader that is late
+
+
+class segmenter(gr.basic_block):
+    """Runs a segmentation network on spectrogram rows.
+
+    Stream in: ``rows``, float ``[channels * bins]`` in dBFS, with the tag ``rfseg_frame`` on the first row of
+    each frame, as STFT Spectrogram Sink writes them.
+    Stream out: ``mask`` and ``confidence``, bytes ``[bins]``; ``rows`` (optional), the rows again, in step with
+    the mask; NaN where a frame was dropped.
+    Messages in: ``model``, a symbol: name or file of another model; ``relay``, ``status`` messages of another
+    block, passed on so that their reader has one sender and outlives none.
+    Messages out: ``status``.
+    Tags: ``rfseg_frame`` comes out on the first mask row of the frame, with ``state`` and ``model``.
+    Latency: lossless, one frame and its inference; live, that and at most ``queue_depth`` inferences more.
+    Threads: lossless mode infers in the block's own thread, which holds up the source; live mode in
+    a worker's, and the block's own never waits for it.  Models are loaded in a third.
+
+    The model is loaded and self-tested at construction, while nothing streams: what does not fit is
+    refused there.  A model that takes over later must accept the same rows and have the same classes.
+
+    Parameters
+    ----------
+    samp_rate : float
+        Complex samples per second of the IQ that the rows are from, Hz.
+    model : str, Path or session
+        Name of a model, path of its file, or a loaded one.
+    frame_duration : float or None
+        As given to STFT Spectrogram Sink, s; None for the model's default.
+    mode : str
+        ``live`` or ``lossless``.
+    queue_depth : int
+        Frames that may wait in live mode, besides the one in work.
+    policy : str
+        Which frame a full queue gives up: ``drop_oldest`` or ``drop_newest``.
+    threads : int
+        Processor threads of one inference; 0 lets the backend choose.
+    """
+
+    def __init__(
+        self,
+        samp_rate: float,
+        *,
+        model: str | Path | Runnable = DEFAULT_MODEL,
+        frame_duration: float | None = None,
+        mode: str = "live",
+        queue_depth: int = 4,
+        policy: str = "drop_oldest",
+        threads: int = 1,
+    ) -> None:
+        open_session = partial(Session, threads=threads)
+        session = open_session(model) if isinstance(model, (str, Path)) else model
+        geometry = session.contract.make_geometry(samp_rate, frame_duration=frame_duration)
+        rows_type = (np.float32, geometry.channels * geometry.bins)
+        mask_type = (np.uint8, geometry.bins)
+        gr.basic_block.__init__(
+            self,
+            name="segmenter",
+            in_sig=[rows_type],
+            out_sig=gr.py_io_signature(2, 3, [mask_type, mask_type, rows_type]),
+        )
+        self._geometry = geometry
+        self._mode = choose(Mode, mode, "mode")
+        self._policy = choose(DropPolicy, policy, "policy")
+        self._judge = FrameJudge(session, geometry)
+        self._worker = FrameWorker(self._judge, depth=queue_depth, policy=self._policy, on_ready=self._wake)
+        self._queue_depth = queue_depth
+        self._loader = ModelLoader(self._judge, open_session=open_session, on_change=self._note_change)
+        self._changes: deque[ModelChange] = deque()
+        self._bad_messages = 0
+        self._reset()
+
+        self.set_tag_propagation_policy(gr.TPP_DONT)
+        for port in range(3):
+            self.set_min_output_buffer(port, _OUTPUT_FRAMES * geometry.rows)
+        self.message_port_register_out(pmt.intern(keys.STATUS))
+        for port, handler in (
+            (keys.MODEL, self._on_model),
+            (_RELAY, self._on_relay),
+            (_WAKE, self._on_wake),
+            # A sender of messages that ends must not end the stream: the scheduler would stop this block
+            # as soon as it has nothing to write.
+            ("system", self._on_system),
+        ):
+            if port != "system":
+                self.message_port_register_in(pmt.intern(port))
+            self.set_msg_handler(pmt.intern(port), handler)
+
+    # -- what scripts may ask and set while the flowgraph runs
+
+    def set_model(self, model: str) -> None:
+        """Load another model, by name or file; it takes over between two frames, or ``status`` says why not."""
+        self._loader.request(model)
+
+    def model(self) -> str:
+        """Name of the model in use."""
+        return self._judge.contract.name
+
+    def frames(self) -> int:
+        """Frames written so far in this run."""
+        return sum(self._counts.values())
+
+    def inferred(self) -> int:
+        """Frames that a model has judged."""
+        return self._counts[FrameState.INFERRED]
+
+    def dropped(self) -> int:
+        """Frames that a full queue gave up."""
+        return self._counts[FrameState.DROPPED]
+
+    def failed(self) -> int:
+        """Frames on which the backend raised an error."""
+        return self._counts[FrameState.FAILED]
+
+    def unsupported(self) -> int:
+        """Frames at a rate that the model does not cover."""
+        return self._counts[FrameState.UNSUPPORTED_RATE]
+
+    # -- what the scheduler calls
+
+    def start(self) -> bool:
+        """Begin a run, or go on after the flowgraph was reconfigured."""
+        if self.nitems_read(0) == 0:
+            self._reset()
+            self._worker = FrameWorker(
+                self._judge, depth=self._queue_depth, policy=self._policy, on_ready=self._wake
+            )
+        if self._mode is Mode.LIVE:
+            self._worker.start()
+        return True
+
+    def stop(self) -> bool:
+        """End the worker's thread; frames still in it belong to a flowgraph that was stopped."""
+        lost = self._worker.stop()
+        if lost:
+            self.logger.debug(f"stopped with {lost} frames in work")
+        return True
+
+    def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
+        """One row, or none while there is something to write."""
+        return [0 if self._ready or self._worker.has_ready else 1]
+
+    def general_work(self, input_items: list[np.ndarray], output_items: list[np.ndarray]) -> int:
+        """Take rows, write what has been judged."""
+        try:
+            return self._work(input_items[0], output_items)
+        except Exception as error:  # escaping, it would kill this thread alone and leave the flowgraph hanging
+            self.logger.error(f"stops: {error}")
+            self._publish(keys.FAILED, {keys.REASON: str(error)})
+            return gr.WORK_DONE
+
+    def _work(self, rows: np.ndarray, outputs: list[np.ndarray]) -> int:
+        produced = consumed = 0
+        while True:
+            self._ready.extend(self._worker.collect())
+            written = self._write(outputs, produced)
+            taken = self._take(rows, consumed)
+            produced, consumed = produced + written, consumed + taken
+            if not written and not taken:
+                break
+        self.consume(0, consumed)
+        self._report()
+        if self._holds_last and not produced and not consumed:
+            self._worker.wait(_LONGEST_WAIT)
+        return produced
+
+    # -- rows in
+
+    def _take(self, rows: np.ndarray, begin: int) -> int:
+        """Copy rows from ``begin`` on into the frame that is being filled; returns how many were used up."""
+        if self._holds_last:
+            if self._ready or not self._worker.is_drained:
+                return 0
+            self._holds_last = False
+            return 1
+        if begin == len(rows) or not self._may_take():
+            return 0
+        if self._tag is None:
+            self._begin_frame(begin)
+        geometry = self._geometry
+        count = min(len(rows) - begin, geometry.rows - self._filled)
+        shape = count, geometry.channels, geometry.bins
+        self._rows[self._filled : self._filled + count] = rows[begin : begin + count].reshape(shape)
+        self._filled += count
+        if self._filled == geometry.rows:
+            self._end_frame()
+        # The scheduler retires a block whose input is used up: the very last row stays until all is written.
+        return count - 1 if self._holds_last else count
+
+    def _may_take(self) -> bool:
+        if self._mode is Mode.LOSSLESS:
+            return not self._ready
+        # No frame follows the last one, so there is time to let it wait for a place in the queue.
+        return not (self._tag and self._tag.frame.last and self._worker.is_full)
+
+    def _begin_frame(self, begin: int) -> None:
+        tags = self.get_tags_in_window(0, begin, begin + 1, pmt.intern(keys.FRAME))
+        if not tags:
+            raise BandError(
+                f"row {self.nitems_read(0) + begin} begins a frame but carries no tag {keys.FRAME};"
+                " connect STFT Spectrogram Sink"
+            )
+        self._tag = FrameTag.from_pmt(tags[0].value)
+        expected = self._geometry.frame_samples
+        if self._tag.frame.sample_count != expected:
+            raise BandError(
+                f"frames cover {self._tag.frame.sample_count} samples, expected {expected}; give STFT Spectrogram"
+                " Sink and Segmentation Inference the same sample rate, model and frame duration"
+            )
+        geometry = self._geometry
+        self._rows = np.empty((geometry.rows, geometry.channels, geometry.bins), np.float32)
+        self._filled = 0
+
+    def _end_frame(self) -> None:
+        tag, rows = self._tag, self._rows.transpose(1, 0, 2)  # (C, T, F)
+        self._tag = self._rows = None
+        self._tags.append(tag)
+        if self._mode is Mode.LOSSLESS:
+            self._ready.append(self._judge.judge(tag.frame, rows))
+        else:
+            self._worker.submit(tag.frame, rows)
+            self._holds_last = tag.frame.last
+
+    # -- masks out
+
+    def _write(self, outputs: list[np.ndarray], begin: int) -> int:
+        """Write judged rows to the outputs from ``begin`` on; returns how many."""
+        written = 0
+        space = len(outputs[0]) - begin
+        while self._ready and written < space:
+            outcome = self._ready[0]
+            if self._emitted == 0:
+                self._announce(outcome, self.nitems_written(0) + begin + written)
+            count = min(space - written, self._geometry.rows - self._emitted)
+            to = slice(begin + written, begin + written + count)
+            of = slice(self._emitted, self._emitted + count)
+            outputs[0][to], outputs[1][to] = outcome.mask[of], outcome.confidence[of]
+            if len(outputs) > 2:
+                outputs[2][to] = np.nan if outcome.rows is None else _as_items(outcome.rows[:, of])
+            written += count
+            self._emitted += count
+            if self._emitted == self._geometry.rows:
+                self._ready.popleft()
+                self._emitted = 0
+        return written
+
+    def _announce(self, outcome: FrameOutcome, offset: int) -> None:
+        """Tag the first row of a frame and count the frame."""
+        tag = self._tags.popleft()
+        value = FrameTag(frame=tag.frame, non_finite=tag.non_finite, state=outcome.state, model=outcome.model)
+        self.add_item_tag(0, offset, pmt.intern(keys.FRAME), value.to_pmt())
+        self._counts[outcome.state] += 1
+        if outcome.state is FrameState.INFERRED:
+            self._inference_ms = 1e3 * outcome.duration
+        if outcome.state is FrameState.UNSUPPORTED_RATE and tag.frame.samp_rate != self._reported_rate:
+            self._reported_rate = tag.frame.samp_rate
+            reason = f"model {outcome.model!r} does not cover this rate with {self._geometry.bins} bins; restart"
+            self.logger.warn(f"samp_rate={tag.frame.samp_rate:g} Hz: {reason}; frames are masked 255")
+            self._publish(keys.UNSUPPORTED_RATE, {keys.SAMP_RATE: tag.frame.samp_rate, keys.REASON: reason})
+        if tag.frame.last:
+            self._report_progress()
+
+    # -- messages
+
+    def _on_model(self, message: pmt.pmt_base) -> None:
+        if pmt.is_symbol(message) and pmt.symbol_to_string(message):
+            self.set_model(pmt.symbol_to_string(message))
+            return
+        self._bad_messages += 1
+        reason = f"message is {message}, expected a symbol: name or file of a model"
+        self.logger.warn(f"{keys.MODEL} {reason}; {self._bad_messages} so far")
+        self._publish(
+            keys.BAD_MESSAGE, {keys.PORT: keys.MODEL, keys.REASON: reason, keys.TOTAL: self._bad_messages}
+        )
+
+    def _on_wake(self, message: pmt.pmt_base) -> None:
+        """The scheduler calls ``forecast`` after this; here, say what became of requests for a model."""
+        while self._changes:
+            change = self._changes.popleft()
+            if change.is_refused:
+                self.logger.warn(f"model {change.model!r} is refused, the old one stays: {change.reason}")
+                self._publish(keys.MODEL_REFUSED, {keys.MODEL: change.model, keys.REASON: change.reason})
+            else:
+                self._publish(keys.MODEL, {keys.MODEL: change.model})
+
+    def _on_relay(self, message: pmt.pmt_base) -> None:
+        self.message_port_pub(pmt.intern(keys.STATUS), message)
+
+    def _on_system(self, message: pmt.pmt_base) -> None:
+        """A sender has ended; the stream has not."""
+
+    def _note_change(self, change: ModelChange) -> None:
+        self._changes.append(change)
+        self._wake()
+
+    def _wake(self) -> None:
+        """From another thread: have the scheduler look at this block again."""
+        self.to_basic_block()._post(pmt.intern(_WAKE), pmt.PMT_NIL)
+
+    def _report(self) -> None:
+        """Publish, at most once a second, what has been counted."""
+        now = time.monotonic()
+        if now - self._reported_at < _STATUS_INTERVAL:
+            return
+        self._reported_at = now
+        self._report_progress()
+        if self.dropped() > self._reported_drops:
+            self._reported_drops = self.dropped()
+            self.logger.warn(f"inference is too slow: {self.dropped()} of {self.frames()} frames dropped")
+            counts = {keys.FRAMES: self.frames(), keys.DROPPED: self.dropped()}
+            self._publish(keys.DROPPED, {**counts, keys.POLICY: self._policy.value})
+
+    def _report_progress(self) -> None:
+        self._publish(
+            keys.PROGRESS,
+            {
+                keys.FRAMES: self.frames(),
+                keys.INFERRED: self.inferred(),
+                keys.DROPPED: self.dropped(),
+                keys.FAILED: self.failed(),
+                keys.QUEUE_DEPTH: self._worker.waiting,
+                keys.INFERENCE_MS: self._inference_ms,
+                keys.MODEL: self.model(),
+            },
+        )
+
+    def _publish(self, event: str, fields: dict[str, int | float | str]) -> None:
+        self.message_port_pub(pmt.intern(keys.STATUS), event_to_pmt(keys.SEGMENTER, event, fields))
+
+    def _reset(self) -> None:
+        """Back to the state before the first row."""
+        self._tag: FrameTag | None = None  # of the frame being filled
+        self._rows: np.ndarray | None = None  # (T, C, F), the frame being filled
+        self._filled = 0  # rows of it
+        self._tags: deque[FrameTag] = deque()  # of the frames that are complete but not announced
+        self._ready: deque[FrameOutcome] = deque()  # judged, not written
+        self._emitted = 0  # rows of the first of them
+        self._holds_last = False  # the stream's last row is copied but not consumed
+        self._counts = dict.fromkeys(FrameState, 0)
+        self._inference_ms = 0.0
+        self._reported_at = time.monotonic()
+        self._reported_drops = 0
+        self._reported_rate = 0.0
+
+
+def _as_items(rows: np.ndarray) -> np.ndarray:
+    """Rows ``(C, T, F)`` as stream items ``(T, C * F)``."""
+    return rows.transpose(1, 0, 2).reshape(rows.shape[1], -1)
