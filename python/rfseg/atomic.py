@@ -47,5 +47,5 @@ def make_folder(path: Path) -> None:
 
 def _not_writable(path: Path, error: OSError) -> RecordingError:
     return RecordingError(
-        f"{path} cannot be written: {error.strerror or error}; free some space or name another folder (--out)"
+        f"{path} cannot be written: {error.strerror or error}; make room or name another folder (--out)"
     )

@@ -126,7 +126,7 @@ class Recording:
         except OSError as error:
             raise RecordingError(f"{self.data_path} can no longer be read: {error.strerror or error}") from error
         if components.size != 2 * count:
-            raise RecordingError(f"{self.data_path} became shorter while it was read; let its writer finish, then retry")
+            raise RecordingError(f"{self.data_path} became shorter while it was read; let its writer finish")
         return self.datatype.to_complex64(components)
 
     def has_stated_hash(self) -> bool | None:

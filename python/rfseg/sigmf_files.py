@@ -87,17 +87,22 @@ def _locate_in_archive(path: Path) -> tuple[Source, dict[str, Any]]:
             files = {Path(m.name).name: m for m in archive.getmembers() if m.isfile()}
             metas = [name for name in files if name.endswith(META_SUFFIX)]
             if len(metas) != 1:
-                raise RecordingError(f"{path} holds {len(metas)} recordings, expected one; unpack it and name one of them")
+                raise RecordingError(f"{path} holds {len(metas)} recordings, expected 1; unpack it and name one")
             metadata = _parse_metadata(archive.extractfile(files[metas[0]]).read(), f"{path}/{metas[0]}")
     except tarfile.TarError as error:
-        raise RecordingError(f"{path} is no SigMF archive (an uncompressed tar file): {error}; fetch it again") from error
+        raise RecordingError(f"{path} is no SigMF archive, which is a tar file: {error}; fetch it again") from error
     name = metas[0][: -len(META_SUFFIX)]
     named = str(metadata["global"].get("core:dataset") or name + DATA_SUFFIX)
     if named not in files:
         raise RecordingError(f"{path} lacks {named!r}, the data of {metas[0]!r}; fetch it again")
     start = files[named].offset_data
     source = Source(
-        name=name, data_path=path, meta_path=None, byte_start=start, byte_stop=start + files[named].size, is_archived=True
+        name=name,
+        data_path=path,
+        meta_path=None,
+        byte_start=start,
+        byte_stop=start + files[named].size,
+        is_archived=True,
     )
     return source, metadata
 

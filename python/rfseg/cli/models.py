@@ -13,7 +13,7 @@ from .table import format_table
 
 __all__ = ["add_parser", "run"]
 
-_HEADINGS = ("Model", "Classes", "Rates (MS/s)", "Frames (ms)", "Licence", "File")
+_HEADINGS = ("Model", "Classes", "Rates (MS/s)", "Frames (ms)", "Default (ms)", "Licence", "File")
 
 
 def add_parser(commands: Any) -> None:
@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> None:
                 name,
                 ", ".join(contract.labels),
                 f"{rates[0] / 1e6:g} to {rates[1] / 1e6:g}",
-                f"{durations[0] * 1e3:g} to {durations[1] * 1e3:g}, {contract.default_frame_duration * 1e3:g} by default",
+                f"{durations[0] * 1e3:g} to {durations[1] * 1e3:g}",
+                f"{contract.default_frame_duration * 1e3:g}",
                 contract.licence,
                 str(path),
             )

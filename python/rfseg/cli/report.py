@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..bandgroups import BandGroup, BandGroups
-from ..bands import Band
 from ..contract import Contract
-from ..geometry import Frame, Geometry, RxTime
+from ..geometry import Geometry
 from ..pipeline import FrameResult
 from ..sigmf import Recording
 
-__all__ = ["Report", "band_line"]
+__all__ = ["Report"]
 
 _GROUP_FIELDS = (
     "label", "class_id", "freq_lower_edge", "freq_upper_edge", "freq_reference", "frames", "bands", "confidence",
@@ -84,32 +83,11 @@ class Report:
         )
 
 
-def band_line(band: Band, frame: Frame) -> dict[str, Any]:
-    """A band and the frame it was found in, as a line of the ``.bands.jsonl`` file has them.
-
-    The keys are those of the ``bands`` message; what is not known is absent.
-    """
-    start = frame.rx_time
-    if start is not None:
-        start = start.after(band.sample_start - frame.sample_start, frame.samp_rate)
-    return _known(
-        {
-            **asdict(band),
-            "rx_time": _moment(start),
-            "frame": _known({**asdict(frame), "rx_time": _moment(frame.rx_time), "watermark": frame.watermark}),
-        }
-    )
-
-
 def _group_json(group: BandGroup, samp_rate: float) -> dict[str, Any]:
     fields = {name: getattr(group, name) for name in _GROUP_FIELDS}
     span = {"sample_start": group.sample_start, "sample_count": group.sample_stop - group.sample_start}
     times = {"first": group.sample_start / samp_rate, "last": group.sample_stop / samp_rate}
     return _known({**fields, **span, **times})
-
-
-def _moment(time: RxTime | None) -> dict[str, Any] | None:
-    return None if time is None else asdict(time)
 
 
 def _known(entry: dict[str, Any]) -> dict[str, Any]:

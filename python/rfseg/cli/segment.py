@@ -15,11 +15,12 @@ from tqdm import tqdm
 
 from ..annotations import annotating
 from ..atomic import make_folder, replacing
+from ..bandlines import band_to_json
 from ..inference import DEFAULT_MODEL, Session
 from ..picture import RecordingPicture, require_matplotlib
 from ..pipeline import segment_recording
 from ..sigmf import Recording, open_recording
-from .report import Report, band_line
+from .report import Report
 from .table import format_bands
 
 __all__ = ["DEFAULT_FOLDER", "add_parser", "run"]
@@ -34,8 +35,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "segment",
         help="find the bands in a recording",
-        description="Find the bands in a recording. Writes NAME.sigmf-meta (annotations), NAME.bands.jsonl (each band of"
-        " each frame) and NAME.png into a folder, and prints a table.",
+        description="Find the bands in a recording. Prints a table, and writes NAME.sigmf-meta (annotations),"
+        " NAME.bands.jsonl (each band of each frame) and NAME.png into a folder.",
     )
     add = parser.add_argument
     add("recording", type=Path, help="a SigMF recording (.sigmf-meta, .sigmf-data, .sigmf) or a file of raw IQ")
@@ -100,7 +101,7 @@ def _segment(
         for result in itertools.chain([first], results):
             report.add(result)
             annotations.add(result.bands)
-            lines.writelines(json.dumps(band_line(band, result.frame), allow_nan=False) + "\n" for band in result.bands)
+            lines.writelines(band_to_json(band, result.frame) + "\n" for band in result.bands)
             if draw:
                 picture.add(result)
             bar.update(result.frame.valid_samples)
