@@ -144,7 +144,7 @@ class mask_to_bands(gr.basic_block):
             return 0
         except Exception as error:  # escaping, it would kill this thread alone and leave the flowgraph hanging
             self.logger.error(f"stops: {error}")
-            return gr.WORK_DONE
+            return int(gr.WORK_DONE)
 
     def _take(self, inputs: list[np.ndarray], begin: int, end: int) -> int:
         geometry = self._geometry

@@ -111,17 +111,12 @@ class segmenter(gr.basic_block):
         for port in range(3):
             self.set_min_output_buffer(port, _OUTPUT_FRAMES * geometry.rows)
         self.message_port_register_out(pmt.intern(keys.STATUS))
-        for port, handler in (
-            (keys.MODEL, self._on_model),
-            (_RELAY, self._on_relay),
-            (_WAKE, self._on_wake),
-            # A sender of messages that ends must not end the stream: the scheduler would stop this block
-            # as soon as it has nothing to write.
-            ("system", self._on_system),
-        ):
-            if port != "system":
-                self.message_port_register_in(pmt.intern(port))
+        for port, handler in ((keys.MODEL, self._on_model), (_RELAY, self._on_relay), (_WAKE, self._on_wake)):
+            self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
+        # A sender of messages that ends must not end the stream: the scheduler would stop this block as
+        # soon as it has nothing to write.
+        self.set_msg_handler(pmt.intern("system"), self._on_system)
 
     # -- what scripts may ask and set while the flowgraph runs
 
@@ -184,7 +179,7 @@ class segmenter(gr.basic_block):
         except Exception as error:  # escaping, it would kill this thread alone and leave the flowgraph hanging
             self.logger.error(f"stops: {error}")
             self._publish(keys.FAILED, {keys.REASON: str(error)})
-            return gr.WORK_DONE
+            return int(gr.WORK_DONE)
 
     def _work(self, rows: np.ndarray, outputs: list[np.ndarray]) -> int:
         produced = consumed = 0
@@ -295,7 +290,7 @@ class segmenter(gr.basic_block):
             self.logger.warn(f"samp_rate={tag.frame.samp_rate:g} Hz: {reason}; frames are masked 255")
             self._publish(keys.UNSUPPORTED_RATE, {keys.SAMP_RATE: tag.frame.samp_rate, keys.REASON: reason})
         if tag.frame.last:
-            self._report_progress()
+            self._report_totals()
 
     # -- messages
 
@@ -340,14 +335,14 @@ class segmenter(gr.basic_block):
         if now - self._reported_at < _STATUS_INTERVAL:
             return
         self._reported_at = now
-        self._report_progress()
+        self._report_totals()
+
+    def _report_totals(self) -> None:
         if self.dropped() > self._reported_drops:
             self._reported_drops = self.dropped()
             self.logger.warn(f"inference is too slow: {self.dropped()} of {self.frames()} frames dropped")
             counts = {keys.FRAMES: self.frames(), keys.DROPPED: self.dropped()}
             self._publish(keys.DROPPED, {**counts, keys.POLICY: self._policy.value})
-
-    def _report_progress(self) -> None:
         self._publish(
             keys.PROGRESS,
             {
