@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Sequence
 
 from .bands import Band
+from .contract import ClassKind, SignalClass
 
 __all__ = ["BandGroup", "BandGroups"]
 
-MIN_OVERLAP = 0.5  # share of two bands' common width, of the width that both cover, for one group
+_MIN_OVERLAP = 0.5  # of two carriers in one group: their common width over the width that both cover
 
 
 @dataclass(kw_only=True)
 class BandGroup:
-    """Bands of one label that overlap in frequency; means are weighted with the bands' lengths.
+    """Bands of one label at one place in the spectrum; means are weighted with length times bandwidth.
 
     Parameters
     ----------
@@ -70,18 +72,25 @@ class BandGroup:
         common = min(high, band.freq_upper_edge) - max(low, band.freq_lower_edge)
         return max(0.0, common) / (max(high, band.freq_upper_edge) - min(low, band.freq_lower_edge))
 
+    def nearness(self, band: Band) -> float:
+        """1 less the distance of the centres over the wider bandwidth; the splinters of a pulse have 0 to 1."""
+        low, high = self.freq_lower_edge, self.freq_upper_edge
+        distance = abs(band.freq_lower_edge + band.freq_upper_edge - low - high) / 2
+        return 1.0 - distance / max(high - low, band.bandwidth)
+
     def add(self, band: Band, *, frame_index: int) -> None:
         """Count a band in."""
         self.sample_stop = max(self.sample_stop, band.sample_start + band.sample_count)
         self.bands += 1
         self.frames += frame_index != self._newest_frame
         self._newest_frame = frame_index
+        weight = band.sample_count * band.bandwidth
         for name in ("freq_lower_edge", "freq_upper_edge", "confidence", "power_dbfs", "snr_db"):
             value = getattr(band, name)
             if value is not None:
                 sums = self._sums.setdefault(name, [0.0, 0.0])
-                sums[0] += band.sample_count * (10.0 ** (value / 10.0) if name.endswith(("dbfs", "db")) else value)
-                sums[1] += band.sample_count
+                sums[0] += weight * (10.0 ** (value / 10.0) if name in ("power_dbfs", "snr_db") else value)
+                sums[1] += weight
 
     def _mean(self, name: str) -> float:
         total, weight = self._sums[name]
@@ -91,13 +100,18 @@ class BandGroup:
 class BandGroups:
     """Sorts bands into groups as they come.
 
+    Carriers must overlap by half; of pulses, which a mask shows in splinters, the centres must be near.
+
     Parameters
     ----------
+    classes : sequence of SignalClass
+        Of the model that the bands are from.
     max_gap : int or None
         Samples after which a silent group is closed and a new one begins; None for never.
     """
 
-    def __init__(self, *, max_gap: int | None = None) -> None:
+    def __init__(self, classes: Sequence[SignalClass], *, max_gap: int | None = None) -> None:
+        self._pulsed = {index for index, c in enumerate(classes) if c.kind is ClassKind.PULSED}
         self._max_gap = max_gap
         self._groups: list[BandGroup] = []
         self._open: list[BandGroup] = []
@@ -118,9 +132,11 @@ class BandGroups:
         return sorted(self._groups, key=lambda g: (g.sample_start, g.freq_lower_edge))
 
     def _group_of(self, band: Band) -> BandGroup:
-        same = [g for g in self._open if (g.label, g.freq_reference) == (band.label, band.freq_reference)]
-        best = max(same, key=lambda g: g.overlap(band), default=None)
-        if best is None or best.overlap(band) < MIN_OVERLAP:
+        same = [g for g in self._open if (g.class_id, g.freq_reference) == (band.class_id, band.freq_reference)]
+        is_pulsed = band.class_id in self._pulsed
+        rate, least = (BandGroup.nearness, 0.0) if is_pulsed else (BandGroup.overlap, _MIN_OVERLAP)
+        best = max(same, key=lambda group: rate(group, band), default=None)
+        if best is None or rate(best, band) < least:
             best = BandGroup(
                 label=band.label,
                 class_id=band.class_id,

@@ -64,7 +64,7 @@ class RecordingPicture:
     def __init__(self, *, sample_count: int, classes: Sequence[SignalClass]) -> None:
         self._sample_count = sample_count
         self._classes = tuple(classes)
-        self._groups = BandGroups(max_gap=int(sample_count * _BOX_GAP))
+        self._groups = BandGroups(classes, max_gap=int(sample_count * _BOX_GAP))
         self._power: list[np.ndarray] = []  # float32 (t, F), dBFS
         self._mask: list[np.ndarray] = []  # uint8 (t, F)
         self._starts: list[np.ndarray] = []  # int (t,), first sample of each row
@@ -273,19 +273,21 @@ def _write_label(
 ) -> None:
     """Label and confidence inside a box, above a small one, or nowhere if another text is there."""
     left, right, bottom, top = box
+    width, height = _LABEL_PIXELS
     (x0, y0), (x1, y1) = axes.transData.transform([(left, bottom), (right, top)])
-    fits = x1 - x0 >= _LABEL_PIXELS[0] and y1 - y0 >= _LABEL_PIXELS[1]
-    x, y = (x0, y1) if fits else (x0, y1 + _LABEL_PIXELS[1])
-    if any(abs(x - u) < _LABEL_PIXELS[0] and abs(y - v) < _LABEL_PIXELS[1] for u, v in taken):
+    fits = x1 - x0 >= width and y1 - y0 >= height
+    hangs = fits or y1 + height > axes.bbox.y1  # from the box's upper edge, or from its lower where no room is above
+    y = y1 if fits else y0 if hangs else y1 + height
+    if any(abs(x0 - u) < width and abs(y - v) < height for u, v in taken):
         return
-    taken.append((x, y))
+    taken.append((x0, y))
     axes.annotate(
         f"{group.label} {group.confidence:.2f}",
-        (left, top),
-        (3, -3) if fits else (0, 3),
+        (left, bottom if hangs and not fits else top),
+        (3, -3) if fits else (0, -3 if hangs else 3),
         textcoords="offset points",
         ha="left",
-        va="top" if fits else "bottom",
+        va="top" if hangs else "bottom",
         fontsize=8.5,
         color="black",
         clip_on=True,

@@ -6,12 +6,20 @@ import pytest
 
 from rfseg.bandgroups import BandGroup, BandGroups
 from rfseg.bands import Band
+from rfseg.contract import ClassKind, SignalClass
+
+CLASSES = (
+    SignalClass(label="Noise", kind=ClassKind.BACKGROUND),
+    SignalClass(label="LTE", kind=ClassKind.CARRIER),
+    SignalClass(label="NR", kind=ClassKind.CARRIER),
+    SignalClass(label="Radar", kind=ClassKind.PULSED),
+)
 
 
 def _band(low: float, high: float, *, start: int = 0, count: int = 100, label: str = "LTE", **more: float) -> Band:
     return Band(
         label=label,
-        class_id=1,
+        class_id=[c.label for c in CLASSES].index(label),
         confidence=more.pop("confidence", 0.9),
         freq_lower_edge=low,
         freq_upper_edge=high,
@@ -23,7 +31,7 @@ def _band(low: float, high: float, *, start: int = 0, count: int = 100, label: s
 
 
 def _groups(*frames: list[Band], max_gap: int | None = None) -> list[BandGroup]:
-    groups = BandGroups(max_gap=max_gap)
+    groups = BandGroups(CLASSES, max_gap=max_gap)
     for index, bands in enumerate(frames):
         groups.add(bands, frame_index=index)
     return groups.groups()
@@ -45,7 +53,7 @@ def test_bands_of_one_frame_count_as_one_frame() -> None:
     assert (group.frames, group.bands) == (1, 2)
 
 
-def test_means_are_weighted_with_length_and_powers_are_averaged_in_watts() -> None:
+def test_means_are_weighted_with_area_and_powers_are_averaged_in_watts() -> None:
     (group,) = _groups(
         [_band(1.0, 2.0, count=300, confidence=1.0, power_dbfs=0.0)],
         [_band(1.0, 2.0, start=300, count=100, confidence=0.6, power_dbfs=-200.0)],
@@ -61,7 +69,7 @@ def test_a_pause_longer_than_the_gap_begins_a_new_group() -> None:
 
 
 def test_nothing_joins_a_closed_group() -> None:
-    groups = BandGroups()
+    groups = BandGroups(CLASSES)
     groups.add([_band(1.0, 2.0)], frame_index=0)
     groups.close()
     groups.add([_band(1.0, 2.0, start=100)], frame_index=1)
@@ -69,5 +77,15 @@ def test_nothing_joins_a_closed_group() -> None:
 
 
 def test_the_nearest_group_takes_the_band() -> None:
-    first, second = _groups([_band(0.0, 10.0), _band(4.0, 9.0)], [_band(4.0, 10.0, start=100)])
+    first, second = _groups([_band(0.0, 7.0), _band(4.0, 10.0)], [_band(2.0, 9.0, start=100)])
     assert (first.bands, second.bands) == (1, 2)
+
+
+def test_the_splinters_of_a_pulse_are_one_group() -> None:
+    splinters = [_band(*edges, label="Radar") for edges in [(10.0, 14.0), (9.0, 9.5), (14.5, 15.5)]]
+    (group,) = _groups(splinters)
+    assert group.freq_lower_edge == pytest.approx(10.73, abs=0.01)  # the widest counts most
+
+
+def test_two_radars_are_two_groups() -> None:
+    assert len(_groups([_band(10.0, 12.0, label="Radar"), _band(13.0, 15.0, label="Radar")])) == 2

@@ -25,13 +25,15 @@ class Report:
 
     recording: Recording
     contract: Contract
-    groups: BandGroups = field(default_factory=BandGroups)
     frames: int = 0
     bands: int = 0
     non_finite: int = 0
     notes: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     _geometry: Geometry | None = None
+
+    def __post_init__(self) -> None:
+        self.groups = BandGroups(self.contract.classes)
 
     def add(self, result: FrameResult) -> None:
         """Count a frame in."""
