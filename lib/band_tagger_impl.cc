@@ -122,28 +122,24 @@ void band_tagger_impl::set_stall_timeout(double seconds)
 
 bool band_tagger_impl::start()
 {
-    // A reconfiguration of a running flowgraph also stops and starts, and loses no
-    // sample.
-    const bool goes_on = d_has_run && d_received > 0 && nitems_read(0) == d_received &&
-                         nitems_written(0) == d_released;
-    if (!goes_on) {
-        if (d_has_run) { // what the run before left speaks of other samples
-            while (delete_head_nowait(symbols::bands)) {
-            }
+    // Whether started again or reconfigured, GNU Radio counts the stream's samples anew,
+    // and what the run before left in the queue speaks of other samples.
+    if (d_has_run) {
+        while (delete_head_nowait(symbols::bands)) {
         }
-        d_received = nitems_read(0);
-        d_released = nitems_written(0);
-        d_held = 0;
-        d_watermark = 0;
-        d_expired = 0;
-        d_last = false;
-        d_flushing = false;
-        d_frame_samples = 0;
-        d_arrivals.clear();
-        d_tags.clear();
-        d_band_tags.clear();
-        d_late_bands = d_bad_messages = 0;
     }
+    d_received = nitems_read(0);
+    d_released = nitems_written(0);
+    d_held = 0;
+    d_watermark = 0;
+    d_expired = 0;
+    d_last = false;
+    d_flushing = false;
+    d_frame_samples = 0;
+    d_arrivals.clear();
+    d_tags.clear();
+    d_band_tags.clear();
+    d_late_bands = d_bad_messages = 0;
     d_done_seen = false;
     d_has_run = true;
     d_progress = clock::now();
@@ -304,7 +300,7 @@ int band_tagger_impl::general_work(int noutput_items,
         d_progress = now;
         return produced;
     }
-    if (exhausted && d_held == 0) {
+    if (exhausted && d_held == 0 && !awaits_last(now)) {
         return WORK_DONE;
     }
     if (give_up(exhausted, now)) {
@@ -312,6 +308,13 @@ int band_tagger_impl::general_work(int noutput_items,
     }
     std::this_thread::sleep_for(idle_sleep);
     return 0;
+}
+
+bool band_tagger_impl::awaits_last(clock::time_point now) const
+{
+    // In live mode samples may leave before their bands come; those are yet to be published as late.
+    const double waited = std::chrono::duration<double>(now - d_progress).count();
+    return d_watermark > 0 && !d_last && waited < d_stall_timeout;
 }
 
 bool band_tagger_impl::give_up(bool exhausted, clock::time_point now)

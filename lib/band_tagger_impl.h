@@ -56,6 +56,7 @@ private:
     std::uint64_t release_limit(std::uint64_t incoming) const;
     void take(const char* in, std::uint64_t count, clock::time_point now);
     void release(char* out, std::uint64_t count);
+    bool awaits_last(clock::time_point now) const;
     bool give_up(bool exhausted, clock::time_point now);
     std::uint64_t room() const { return d_capacity - (d_received - d_released); }
 

@@ -142,18 +142,12 @@ spectrogram_sink_impl::spectrogram_sink_impl(double samp_rate,
 
 bool spectrogram_sink_impl::start()
 {
-    // A reconfiguration of a running flowgraph also stops and starts, and loses no
-    // sample.
-    const std::uint64_t position = nitems_read(0);
-    const bool goes_on =
-        position > 0 && position == d_framer.position() && !d_framer.ended();
-    if (!goes_on) {
-        d_framer.reset(position);
-        d_tags.clear();
-        d_next_tag = 0;
-        d_tags_before = position;
-        d_emitted = 0;
-        d_frames = d_gaps = d_overflows = d_bad_messages = d_non_finite = 0;
+    // Whether started again or reconfigured, GNU Radio counts the stream's samples anew.
+    d_framer.reset(nitems_read(0));
+    d_tags_before = nitems_read(0);
+    d_emitted = 0;
+    d_frames = d_gaps = d_overflows = d_bad_messages = d_non_finite = 0;
+    {
         std::scoped_lock lock(d_latest_mutex);
         d_latest.reset();
     }
