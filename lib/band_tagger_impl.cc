@@ -303,7 +303,7 @@ int band_tagger_impl::general_work(int noutput_items,
     if (exhausted && d_held == 0 && !awaits_last(now)) {
         return WORK_DONE;
     }
-    if (give_up(exhausted, now)) {
+    if (give_up(exhausted && incoming == 0, now)) {
         return WORK_DONE;
     }
     std::this_thread::sleep_for(idle_sleep);
