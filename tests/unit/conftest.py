@@ -24,7 +24,7 @@ def threshold_model() -> Path:
 def make_carrier() -> Callable[..., np.ndarray]:
     """A flat carrier between two baseband frequencies (Hz) at 15.36 MS/s, over noise far below it."""
 
-    def make(count: int, *, low: float = 2e6, high: float = 5e6, power_dbfs: float = -20.0) -> np.ndarray:
+    def make(count: int, *, low: float = 2e6, high: float = 5e6, power_dbfs: float = -60.0) -> np.ndarray:
         rng = np.random.default_rng(7)
         spectrum = np.fft.fft(rng.standard_normal(count) + 1j * rng.standard_normal(count)) / np.sqrt(2)
         freqs = np.fft.fftfreq(count, 1 / SAMP_RATE)
