@@ -82,6 +82,7 @@ class DeployableSegmenter(nn.Module):
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """``rows (N, 2, T, F)`` dBFS to ``mask (N, T, F)`` and ``confidence (N, T, F)``, both uint8."""
-        probability = (self.logits(rows) / self.temperature).softmax(dim=1)  # (N, classes, T, F)
-        best, class_id = probability.max(dim=1)  # (N, T, F)
-        return class_id.to(torch.uint8), quantise_probability(best)
+        logits = self.logits(rows) / self.temperature  # (N, classes, T, F)
+        best, class_id = logits.max(dim=1, keepdim=True)
+        probability = 1.0 / (logits - best).exp().sum(dim=1)  # softmax of the best class, (N, T, F)
+        return class_id.squeeze(1).to(torch.uint8), quantise_probability(probability)

@@ -217,11 +217,17 @@ class MSAF(nn.Module):
     def forward(self, s1: Tensor, s2: Tensor, s3: Tensor, s4: Tensor) -> Tensor:
         scales = [self.Up1(s1), self.Up2(s2), self.Up3(s3), self.Up4(s4)]  # each (N, 96, T/4, F/4)
         pooled = torch.cat([s.mean(dim=(2, 3), keepdim=True) for s in scales], dim=1)  # (N, 384, 1, 1)
-        gates = self.smn(pooled).unflatten(1, (4, 4, self.WIDTH))  # (N, i, j, 96, 1, 1)
-        fused = [
-            sum((gates[:, i, j] * scales[j] for j in range(1, 4)), start=gates[:, i, 0] * scales[0]) for i in range(4)
-        ]
-        return self.final_fusion_conv(torch.cat(fused, dim=1))  # (N, 96, T/4, F/4)
+        gates = self.smn(pooled).reshape(-1, 4, 4, self.WIDTH)  # (N, i, j, 96)
+        # Scale i of the fusion is sum_j gates[i, j] * scales[j], and a 1x1 convolution mixes the four.
+        # Both are linear, so the gates go into the convolution's weight: one product instead of 28 sums.
+        mix, *rest = self.final_fusion_conv
+        weight = mix.weight.view(self.WIDTH, 4, self.WIDTH)  # (96, i, 96)
+        weight = torch.einsum("oic,nijc->nojc", weight, gates).flatten(2)  # (N, 96, 384)
+        stacked = torch.cat(scales, dim=1)  # (N, 384, T/4, F/4)
+        fused = (weight @ stacked.flatten(2)).unflatten(2, stacked.shape[2:])
+        for layer in rest:
+            fused = layer(fused)
+        return fused  # (N, 96, T/4, F/4)
 
 
 class RFSegmenter(nn.Module):

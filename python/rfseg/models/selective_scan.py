@@ -57,18 +57,19 @@ def chunked_scan(decay: Tensor, drive: Tensor, *, chunk: int = CHUNK) -> Tensor:
     length = drive.shape[1]
     if length % chunk:
         raise ValueError(f"a sequence of {length} steps has no whole number of chunks of {chunk}; choose a divisor")
-    decays = decay.clamp(min=MIN_DECAY).unflatten(1, (length // chunk, chunk)).unbind(2)  # chunk x (K, P, ...)
-    drives = drive.unflatten(1, (length // chunk, chunk)).unbind(2)
+    shape = (length // chunk, chunk)
+    decays = decay.clamp(min=MIN_DECAY).unflatten(1, shape).split(1, dim=2)  # chunk x (K, P, 1, ...)
+    drives = drive.unflatten(1, shape).split(1, dim=2)
 
     local, product = [drives[0]], [decays[0]]
     for step in range(1, chunk):
         local.append(decays[step] * local[-1] + drives[step])
         product.append((decays[step] * product[-1]).clamp(min=_MIN_PRODUCT))
 
-    ends, spans = local[-1].unbind(1), product[-1].unbind(1)  # P x (K, ...)
+    ends, spans = local[-1].split(1, dim=1), product[-1].split(1, dim=1)  # P x (K, 1, 1, ...)
     carried = [torch.zeros_like(ends[0])]
     for index in range(length // chunk - 1):
         carried.append(spans[index] * carried[-1] + ends[index])
-    carry = torch.stack(carried, dim=1).unsqueeze(2)  # (K, P, 1, ...)
-    states = torch.stack(local, dim=2) + torch.stack(product, dim=2) * carry  # (K, P, chunk, ...)
+    carry = torch.cat(carried, dim=1)  # (K, P, 1, ...)
+    states = torch.cat(local, dim=2) + torch.cat(product, dim=2) * carry  # (K, P, chunk, ...)
     return states.flatten(1, 2)

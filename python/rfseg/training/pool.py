@@ -121,14 +121,16 @@ def make_batch(samples: list[Sample], width: int, recipe: TrainingRecipe, rng: n
     """Features and masks of one batch, augmented.
 
     The features come from the whole frame; crops are cut afterwards, so the noise reference is what it
-    will be in use.
+    will be in use.  Some batches keep half of the rows: twice the variety for the time.
 
     Returns
     -------
-    features : float32 ``(N, 3, T, width)``
-    masks : int64 ``(N, T, width)``
+    features : float32 ``(N, 3, height, width)``
+    masks : int64 ``(N, height, width)``
     """
     features, masks = [], []
+    full = samples[0].mask.shape[0]
+    height = full // 2 if rng.random() < recipe.half_share else full
     for sample in samples:
         rows, mask = sample.rows.astype(np.float32), sample.mask.copy()
         if rng.random() < 0.04:
@@ -138,7 +140,9 @@ def make_batch(samples: list[Sample], width: int, recipe: TrainingRecipe, rng: n
         label = torch.full((mask.shape[0], feature.shape[-1]), UNKNOWN, dtype=torch.int64)
         label[:, : mask.shape[1]] = torch.from_numpy(mask)
         start = int(rng.integers(feature.shape[-1] - width + 1))
-        feature, label = feature[..., start : start + width], label[..., start : start + width]
+        top = int(rng.integers(full - height + 1))
+        feature = feature[:, top : top + height, start : start + width]
+        label = label[top : top + height, start : start + width]
         flips = [axis for axis, share in ((-1, 0.5), (-2, 0.3)) if rng.random() < share]
         features.append(feature.flip(flips))
         masks.append(label.flip(flips))

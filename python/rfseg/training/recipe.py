@@ -27,7 +27,9 @@ class TrainingRecipe:
         Highest learning rate of the one-cycle schedule.
     columns : int
         Bins in a batch: 20 scenes of 64 bins, or 10 of 128.
-    uses : int
+    half_share : float
+        Share of the batches that see half of the rows of each frame.
+    uses : float
         How often a scene is trained on before a fresh one takes its place, on average.
     pool : int
         Scenes kept in memory.
@@ -47,7 +49,8 @@ class TrainingRecipe:
     weight_decay: float = 1e-2
     warm_up: float = 0.06  # share of the time
     columns: int = 1280
-    uses: float = 4.0
+    half_share: float = 0.6
+    uses: float = 6.0
     pool: int = 3000
     class_weights: tuple[float, ...] = (1.0, 1.5, 1.5, 3.0)
     dice_weight: float = 0.5
