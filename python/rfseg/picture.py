@@ -197,16 +197,18 @@ class RecordingPicture:
 
     def _draw_boxes(self, axes: Axes, scale: _Scale) -> None:
         from matplotlib.patches import Rectangle
+        from matplotlib.patheffects import Normal, Stroke
 
+        outline = [Stroke(linewidth=4.0, foreground="black"), Normal()]  # seen on the class's own colour too
         taken: list[tuple[float, float]] = []
         for group in sorted(self._groups.groups(), key=lambda g: g.sample_start - g.sample_stop):
             left, right = group.sample_start * scale.time_factor, group.sample_stop * scale.time_factor
             edges = np.clip((scale.freq(group.freq_lower_edge), scale.freq(group.freq_upper_edge)), *axes.get_ylim())
             bottom, top = float(edges[0]), float(edges[1])
             colour = _colour(group.class_id)
-            axes.add_patch(
-                Rectangle((left, bottom), right - left, top - bottom, fill=False, edgecolor=colour, linewidth=1.6)
-            )
+            box = Rectangle((left, bottom), right - left, top - bottom, fill=False, edgecolor=colour, linewidth=1.8)
+            box.set_path_effects(outline)
+            axes.add_patch(box)
             _write_label(axes, group, (left, right, bottom, top), taken)
 
     def _draw_key(self, axes: Axes, *, has_not_inferred: bool) -> None:
@@ -271,25 +273,28 @@ def _hatch(axes: Axes, mask: np.ndarray, extent: tuple[float, float, float, floa
 def _write_label(
     axes: Axes, group: BandGroup, box: tuple[float, float, float, float], taken: list[tuple[float, float]]
 ) -> None:
-    """Label and confidence inside a box, above a small one, or nowhere if another text is there."""
+    """Label and confidence inside a box, above or below a small one, or nowhere if another text is there."""
     left, right, bottom, top = box
     width, height = _LABEL_PIXELS
     (x0, y0), (x1, y1) = axes.transData.transform([(left, bottom), (right, top)])
     fits = x1 - x0 >= width and y1 - y0 >= height
-    hangs = fits or y1 + height > axes.bbox.y1  # from the box's upper edge, or from its lower where no room is above
+    at_end = x0 + width > axes.bbox.x1  # no room to the right of the box's left edge
+    hangs = fits or y1 + height > axes.bbox.y1  # below an edge: the upper one, or the lower where no room is above
+    x = x1 - width if at_end else x0
     y = y1 if fits else y0 if hangs else y1 + height
-    if any(abs(x0 - u) < width and abs(y - v) < height for u, v in taken):
+    if any(abs(x - u) < width and abs(y - v) < height for u, v in taken):
         return
-    taken.append((x0, y))
+    taken.append((x, y))
+    inset = 4 if fits else 1
     axes.annotate(
         f"{group.label} {group.confidence:.2f}",
-        (left, bottom if hangs and not fits else top),
-        (3, -3) if fits else (0, -3 if hangs else 3),
+        (right if at_end else left, bottom if hangs and not fits else top),
+        (-inset if at_end else inset, -4 if hangs else 4),
         textcoords="offset points",
-        ha="left",
+        ha="right" if at_end else "left",
         va="top" if hangs else "bottom",
         fontsize=8.5,
         color="black",
         clip_on=True,
-        bbox={"facecolor": _colour(group.class_id), "edgecolor": "none", "pad": 1.5, "alpha": 0.92},
+        bbox={"facecolor": _colour(group.class_id), "edgecolor": "black", "linewidth": 0.8, "pad": 2.0},
     )
