@@ -69,7 +69,9 @@ def test_a_carrier_is_found_printed_and_written(segment_file, make_carrier, writ
     assert {p.name for p in (tmp_path / "out").iterdir()} == names
 
 
-def test_the_files_hold_what_the_pipeline_finds(segment_file, make_carrier, write_recording, threshold_model, tmp_path) -> None:
+def test_the_files_hold_what_the_pipeline_finds(
+    segment_file, make_carrier, write_recording, threshold_model: Path, tmp_path: Path
+) -> None:
     path = write_recording(make_carrier(FRAME + 5000))
     segment_file(path)
     expected = [b for r in segment_recording(open_recording(path), Session(threshold_model)) for b in r.bands]

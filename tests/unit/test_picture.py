@@ -192,7 +192,7 @@ def test_a_saved_picture_is_a_png(tmp_path: Path) -> None:
 
 def test_without_matplotlib_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(BackendUnavailableError, match=r"pip install 'rfseg\[picture\]', or go without \(--no-picture\)"):
+    with pytest.raises(BackendUnavailableError, match=r"install 'rfseg\[picture\]', or go without \(--no-picture\)"):
         _draw(_result(_frame(0)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tarfile
 import tracemalloc
 from pathlib import Path
 from typing import Callable
@@ -205,9 +206,9 @@ def test_samples_that_are_not_there_are_refused(start: int, count: int, write_re
         ({"offset": -4}, r"core:offset=-4 in .*, expected an integer of at least 0"),
         ({"trailing_bytes": 1600}, r"holds no samples besides 1600 bytes of headers and trailer; record it again"),
         ({"captures": [{"core:sample_start": 0.5}]}, r"core:sample_start=0.5 in .*, expected an integer"),
-        ({"captures": [{"core:sample_start": 200}]}, r"is truncated: it holds 200 samples, but a capture .* 200; fetch"),
+        ({"captures": [{"core:sample_start": 200}]}, r"is truncated: it holds 200 samples, but .* sample 200; fetch"),
         ({"captures": [{"core:sample_start": 9}, {"core:sample_start": 3}]}, r"\[9, 3\], expected an ascending order"),
-        ({"captures": [{"core:sample_start": 0, "core:datetime": "noon"}]}, r"core:datetime='noon' in .*, expected such"),
+        ({"captures": [{"core:sample_start": 0, "core:datetime": "noon"}]}, r"core:datetime='noon' in .*expected such"),
         ({"captures": [{"core:sample_start": 0, "core:frequency": True}]}, r"core:frequency=True .* finite number"),
         ({"captures": [3]}, r"'captures' in .* is \[3\], expected a list of objects; correct it"),
     ],
@@ -234,7 +235,7 @@ def test_arguments_that_contradict_the_metadata_are_refused(given: dict, message
 def test_data_cut_inside_a_sample_is_refused(cut: int, write_recording: Write, tmp_path: Path) -> None:
     path = write_recording(RAMP)
     (tmp_path / "scene.sigmf-data").write_bytes(RAMP.tobytes()[:-cut])
-    with pytest.raises(RecordingError, match=rf"{1600 - cut} bytes .* not a multiple of the 8 .*truncate -s -{8 - cut} "):
+    with pytest.raises(RecordingError, match=rf"{1600 - cut} bytes .* multiple of the 8 .*truncate -s -{8 - cut} "):
         open_recording(path)
 
 
@@ -255,7 +256,9 @@ def test_data_cut_inside_a_sample_is_refused(cut: int, write_recording: Write, t
         ("many.sigmf-collection", b"", r"is a compressed archive or a collection"),
     ],
 )
-def test_files_that_are_no_recording_are_refused(name: str, content: bytes | None, message: str, tmp_path: Path) -> None:
+def test_files_that_are_no_recording_are_refused(
+    name: str, content: bytes | None, message: str, tmp_path: Path
+) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(RecordingError, match=message):
@@ -271,10 +274,11 @@ def test_a_folder_and_an_empty_file_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_archive_of_two_recordings_or_without_data_is_refused(write_recording: Write, tmp_path: Path) -> None:
-    import tarfile
-
     metas = [write_recording(RAMP, name) for name in ("one", "two")]
-    for name, members, message in [("both", metas, "holds 2 recordings, expected 1"), ("no", metas[:1], "lacks 'one.sigmf-data'")]:
+    for name, members, message in [
+        ("both", metas, "holds 2 recordings, expected 1"),
+        ("no", metas[:1], "lacks 'one.sigmf-data'"),
+    ]:
         with tarfile.open(tmp_path / f"{name}.sigmf", "w") as archive:
             for member in members:
                 archive.add(member, f"{member.stem}/{member.name}")
