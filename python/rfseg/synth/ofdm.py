@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import SceneError
 
-__all__ = ["GRID_STEP_HZ", "Numerology", "cut", "modulate", "qpsk"]
+__all__ = ["GRID_STEP_HZ", "Numerology", "modulate", "qpsk"]
 
 GRID_STEP_HZ = 3.84e6  # 3GPP TS 38.211 clause 4.1: both spacings fit with whole cyclic prefixes
 _HALF_MS_SYMBOLS_15K = 7  # normal cyclic prefix, 3GPP TS 36.211 table 6.2.3-1
@@ -40,7 +40,9 @@ class Numerology:
         if self.spacing not in (15e3, 30e3):
             raise SceneError(f"spacing={self.spacing!r} Hz is not supported; choose 15e3 or 30e3")
         if self.grid_rate % GRID_STEP_HZ or self.grid_rate <= 0:
-            raise SceneError(f"grid_rate={self.grid_rate!r} Hz is no positive multiple of {GRID_STEP_HZ:g} Hz; round it up to one")
+            raise SceneError(
+                f"grid_rate={self.grid_rate!r} Hz is no positive multiple of {GRID_STEP_HZ:g} Hz; round it up to one"
+            )
 
     @property
     def fft_size(self) -> int:
@@ -106,8 +108,3 @@ def modulate(grid: Tensor, subcarriers: Tensor, numerology: Numerology) -> Tenso
         out[:, position + prefix : position + prefix + size] = body[:, index]
         position += prefix + size
     return out.flatten()
-
-
-def cut(samples: Tensor, start: int, count: int) -> Tensor:
-    """``count`` samples from ``start`` on."""
-    return samples[start : start + count]

@@ -48,7 +48,9 @@ def draw_other(kind: str, center: float, snr_db: float, rng: np.random.Generator
     return OtherEmitter(kind=kind, center=center, width=width, snr_db=snr_db, duty=duty)
 
 
-def add_other(spectrum: Tensor, milliseconds: int, emitter: OtherEmitter, *, rng: np.random.Generator, generator: torch.Generator) -> None:
+def add_other(
+    spectrum: Tensor, milliseconds: int, emitter: OtherEmitter, *, rng: np.random.Generator, generator: torch.Generator
+) -> None:
     """Add an emitter to the scene's spectrum.
 
     Parameters
@@ -161,7 +163,14 @@ def _add_spurs(spectrum: Tensor, amplitude: float, rng: np.random.Generator) -> 
         spectrum[int(place * total)] += level * complex(np.exp(2j * np.pi * rng.random()))
 
 
-def _add_hops(spectrum: Tensor, milliseconds: int, emitter: OtherEmitter, amplitude: float, rng: np.random.Generator, generator: torch.Generator) -> None:
+def _add_hops(
+    spectrum: Tensor,
+    milliseconds: int,
+    emitter: OtherEmitter,
+    amplitude: float,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+) -> None:
     """Bursts 1 MHz wide of 366 us on random channels every 625 us, as Bluetooth sends."""
     samples = 2000 * milliseconds  # 2 MS/s
     span = spectrum.numel() / milliseconds * 1e3  # Hz

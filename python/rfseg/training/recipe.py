@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..errors import SceneError
 from ..synth import Recipe
 
-__all__ = ["TrainingRecipe", "VALIDATION_SEED"]
+__all__ = ["VALIDATION_SEED", "TrainingRecipe"]
 
 VALIDATION_SEED = 1_000_000_000  # held-out scenes have this seed and the following ones
 

@@ -1,0 +1,124 @@
+"""The contract: a round trip through metadata, and everything that is refused."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rfseg.contract import METADATA_KEY, ClassKind, Contract, SignalClass, golden_rows, make_golden
+from rfseg.errors import ContractError, GeometryError
+from rfseg.geometry import Reduction
+
+CLASSES = (
+    SignalClass(label="Noise", kind=ClassKind.BACKGROUND),
+    SignalClass(label="LTE", kind=ClassKind.CARRIER),
+    SignalClass(label="Radar", kind=ClassKind.PULSED),
+)
+CONTRACT = Contract(
+    name="example",
+    classes=CLASSES,
+    samp_rate_range=(15.36e6, 61.44e6),
+    frame_duration_range=(2e-3, 20e-3),
+    default_frame_duration=10e-3,
+    licence="GPL-3.0-or-later",
+    golden=make_golden(np.eye(256, 64, dtype=np.uint8), seed=3),
+    training={"seed": 1},
+    metrics={"miou": 0.5},
+)
+
+
+def metadata(**changes) -> dict[str, str]:
+    """The example's metadata with top-level fields changed; a value of None removes the field."""
+    fields = {**json.loads(CONTRACT.to_metadata()[METADATA_KEY]), **changes}
+    return {METADATA_KEY: json.dumps({k: v for k, v in fields.items() if v is not None})}
+
+
+def test_contract_survives_its_metadata():
+    assert Contract.from_metadata(CONTRACT.to_metadata()) == CONTRACT
+
+
+def test_golden_mask_survives_its_packing():
+    np.testing.assert_array_equal(CONTRACT.golden.mask(256), np.eye(256, 64, dtype=np.uint8))
+
+
+def test_golden_rows_are_the_same_for_the_same_seed_and_no_other():
+    first = golden_rows(1, 96)
+    assert first.shape == (2, 256, 96) and first.dtype == np.float32
+    np.testing.assert_array_equal(first, golden_rows(1, 96))
+    assert not np.array_equal(first, golden_rows(2, 96))
+
+
+def test_file_without_a_contract_is_refused_by_name():
+    with pytest.raises(ContractError, match="net.onnx carries no contract .*use a model exported by rfseg"):
+        Contract.from_metadata({"author": "someone"}, source="net.onnx")
+
+
+@pytest.mark.parametrize(
+    "changes, text",
+    [
+        ({"version": 2}, "has version 2, this rfseg reads 1"),
+        ({"version": None}, "has version None"),
+        ({"classes": None}, "lacks the field 'classes'"),
+        ({"golden": None}, "lacks the field 'golden'"),
+        ({"name": ""}, "has no name"),
+        ({"surprise": 1}, "unexpected keyword argument 'surprise'"),
+        ({"family": "published"}, "geometry family 'published' is unknown"),
+        ({"window": "hamming"}, "window='hamming' does not belong to family 'rfseg'"),
+        ({"time_direction": "backward"}, "time_direction='backward'"),
+        ({"rows": 128}, "rows=128 does not belong"),
+        ({"reductions": ["median"]}, "reduction 'median' is unknown, expected one of mean, max, first"),
+        ({"samp_rate_range": [2.0, 1.0]}, "samp_rate_range=.* the lower first"),
+        ({"frame_duration_range": [1e-3]}, "frame_duration_range=.* two positive numbers"),
+        ({"default_frame_duration": 1.0}, "default_frame_duration=1 s lies outside 0.002 to 0.02 s"),
+        ({"classes": [{"label": "LTE", "kind": "carrier"}] * 2}, "classes must be a background first"),
+        ({"classes": [{"label": "Noise", "kind": "none"}]}, "has kind 'none', expected one of background, carrier"),
+        ({"classes": [{"label": "x" * 21, "kind": "carrier"}]}, "must have 1 to 20 characters"),
+        (
+            {"classes": [{"label": n, "kind": k} for n, k in (("A", "background"), ("B", "carrier"), ("B", "pulsed"))]},
+            "must differ",
+        ),
+    ],
+)
+def test_contract_that_cannot_be_kept_is_refused_with_the_reason(changes, text):
+    with pytest.raises(ContractError, match=text):
+        Contract.from_metadata(metadata(**changes), source="net.onnx")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"words"'])
+def test_metadata_that_is_no_json_object_is_refused(text):
+    with pytest.raises(ContractError, match="contract of net.onnx is not valid"):
+        Contract.from_metadata({METADATA_KEY: text}, source="net.onnx")
+
+
+@pytest.mark.parametrize(
+    "packed, text", [("%%%", "cannot be decompressed"), (make_golden(np.zeros((2, 2)), seed=0).mask_zlib, "has 4 pixels")]
+)
+def test_damaged_golden_mask_is_refused(packed, text):
+    with pytest.raises(ContractError, match=text):
+        replace(CONTRACT.golden, mask_zlib=packed).mask(256)
+
+
+def test_geometry_follows_the_contract():
+    first = replace(CONTRACT, reductions=("first",))
+    geometry = first.make_geometry(30.72e6)
+    assert geometry.bins == 128 and geometry.reductions == (Reduction.FIRST,)
+    assert geometry.frame_duration == pytest.approx(10e-3)
+
+
+@pytest.mark.parametrize(
+    "samp_rate, text",
+    [
+        (10e6, "resample by 2 to 2e\\+07 Hz .*30.72e6 and 61.44e6"),
+        (122.88e6, "decimate by 2 to 6.144e\\+07 Hz"),
+        (0.0, "give complex samples per second"),
+    ],
+)
+def test_rate_outside_the_model_says_how_to_resample_and_which_radios_fit(samp_rate, text):
+    with pytest.raises(GeometryError, match=text):
+        CONTRACT.make_geometry(samp_rate)
+
+
+def test_duration_outside_the_model_is_refused():
+    with pytest.raises(GeometryError, match="frame_duration=0.04 s is outside the 0.002 to 0.02 s of model 'example'"):
+        CONTRACT.make_geometry(30.72e6, frame_duration=40e-3)
