@@ -115,7 +115,8 @@ def _rising_edge(profile: np.ndarray, start: int, stop: int) -> float:
     """Edge near ``start`` where a band that fills ``start:stop`` begins, in bins."""
     if start == 0:
         return 0.0
-    inner = float(np.median(profile[min(start + 1, stop - 1) : min(start + 1 + _NEIGHBOURS, stop)]))
+    begin = min(start + 1, stop - 1)
+    inner = float(np.median(profile[begin : max(begin + 1, min(begin + _NEIGHBOURS, stop - 1))]))
     outer = float(profile[max(0, start - _REACH - 1) : start].min())
     if inner < _MIN_STEP * outer:
         return float(start)

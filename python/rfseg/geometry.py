@@ -15,8 +15,8 @@ The rule of the ``rfseg`` family
     segments_per_row  = max(1, floor(frame_duration * samp_rate / (256 * hop)))
     frame             = 256 * segments_per_row * hop samples
 
-so a bin is 238 to 250 kHz wide from 15.36 to 122.88 MS/s, and successive segments overlap by half:
-a 1 us pulse always falls whole into some segment.
+so a bin is 240 kHz wide at multiples of 1.92 MS/s and 226 to 255 kHz at any other rate from 15.36 to
+122.88 MS/s, and successive segments overlap by half: a 1 us pulse always falls whole into some segment.
 """
 
 from __future__ import annotations
