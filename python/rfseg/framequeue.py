@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Callable, Protocol, TypeVar
+from typing import Callable, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ __all__ = [
     "FrameJudge",
     "FrameOutcome",
     "FrameWorker",
+    "Judge",
     "Mode",
     "ModelChange",
     "ModelLoader",
@@ -41,6 +42,9 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _Option = TypeVar("_Option", bound=Enum)
+_Key = TypeVar("_Key")
+_Data = TypeVar("_Data")
+_Outcome = TypeVar("_Outcome")
 
 _LOSSLESS_RING_FRAMES = 4  # one being filled, one in work, two between the blocks
 
@@ -182,25 +186,36 @@ class FrameJudge:
         )
 
 
-@dataclass
-class _Entry:
-    """A submitted frame; ``rows`` is None once it is dropped, ``outcome`` is set once it is judged."""
+class Judge(Protocol[_Key, _Data, _Outcome]):
+    """What a worker runs; neither method may raise."""
 
-    frame: Frame
-    rows: np.ndarray | None
-    outcome: FrameOutcome | None = None
+    def judge(self, key: _Key, data: _Data) -> _Outcome:
+        """Outcome of one frame."""
+
+    def drop(self, key: _Key) -> _Outcome:
+        """Outcome of a frame that was given up."""
 
 
-class FrameWorker:
+@dataclass(eq=False)
+class _Entry(Generic[_Key, _Data, _Outcome]):
+    """A submitted frame; ``data`` is gone once it is dropped or judged, ``outcome`` is set once it is judged."""
+
+    key: _Key
+    data: _Data | None
+    outcome: _Outcome | None = None
+    is_dropped: bool = False
+
+
+class FrameWorker(Generic[_Key, _Data, _Outcome]):
     """A judge in its own thread behind a bounded queue; outcomes keep the order of the frames.
 
     Submitting never waits: when ``depth`` frames wait already, one is dropped.  A dropped frame
-    still has its outcome, in its place; its rows are not kept, so memory stays bounded by the
-    queue however slow the model is.
+    still has its outcome, in its place; its data are not kept, so memory stays bounded by the
+    queue however slow the judge is.
 
     Parameters
     ----------
-    judge : FrameJudge
+    judge : Judge
     depth : int
         Frames that may wait besides the one in work.
     policy : DropPolicy
@@ -209,7 +224,12 @@ class FrameWorker:
     """
 
     def __init__(
-        self, judge: FrameJudge, *, depth: int, policy: DropPolicy, on_ready: Callable[[], None] = lambda: None
+        self,
+        judge: Judge[_Key, _Data, _Outcome],
+        *,
+        depth: int,
+        policy: DropPolicy,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         if int(depth) != depth or depth < 1:
             raise OptionError(f"queue_depth={depth!r} must be an integer of at least 1, the frames that may wait")
@@ -218,8 +238,9 @@ class FrameWorker:
         self._policy = choose(DropPolicy, policy, "policy")
         self._on_ready = on_ready
         self._changed = threading.Condition()
-        self._entries: deque[_Entry] = deque()  # in the order of the frames, the uncollected ones
-        self._waiting: deque[_Entry] = deque()  # those of them that no one has begun
+        self._entries: deque[_Entry[_Key, _Data, _Outcome]] = deque()  # in order, the uncollected ones
+        self._waiting: deque[_Entry[_Key, _Data, _Outcome]] = deque()  # those of them that no one has begun
+        self._is_working = False
         self._stopping = False
         self._thread: threading.Thread | None = None
 
@@ -248,28 +269,35 @@ class FrameWorker:
         """Begin or, after :meth:`stop`, go on with the frames that wait."""
         if self._thread is None:
             self._stopping = False
-            self._thread = threading.Thread(target=self._run, name="rfseg inference", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="rfseg worker", daemon=True)
             self._thread.start()
 
-    def submit(self, frame: Frame, rows: np.ndarray) -> None:
-        """Queue a frame.  The rows, float32 ``(C, T, F)``, belong to the worker from now on."""
-        entry = _Entry(frame, rows)
+    def submit(self, key: _Key, data: _Data) -> None:
+        """Queue a frame.  The data belong to the worker from now on."""
+        entry = _Entry(key, data)
         with self._changed:
             self._entries.append(entry)
             self._waiting.append(entry)
             if len(self._waiting) > self._depth:
                 oldest = self._policy is DropPolicy.DROP_OLDEST
                 dropped = self._waiting.popleft() if oldest else self._waiting.pop()
-                dropped.rows = None
+                dropped.data = None
+                dropped.is_dropped = True
             self._changed.notify_all()
 
-    def collect(self) -> list[FrameOutcome]:
+    def skip(self, key: _Key) -> None:
+        """Give a frame up that needs no judge; it takes no place in the queue, only in the order."""
+        with self._changed:
+            self._entries.append(_Entry(key, None, is_dropped=True))
+            self._changed.notify_all()
+
+    def collect(self) -> list[_Outcome]:
         """Outcomes that are there, in the order of the frames; an empty list if the next one is not."""
         collected = []
         with self._changed:
             while self._is_ready():
                 entry = self._entries.popleft()
-                collected.append(entry.outcome or self._judge.drop(entry.frame))
+                collected.append(self._judge.drop(entry.key) if entry.is_dropped else entry.outcome)
         return collected
 
     def wait(self, timeout: float) -> None:
@@ -277,6 +305,11 @@ class FrameWorker:
         with self._changed:
             if not self._is_ready():
                 self._changed.wait(timeout)
+
+    def drain(self) -> None:
+        """Wait until the thread has judged every frame that waits."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or not (self._waiting or self._is_working))
 
     def stop(self) -> int:
         """End the thread after the frame in work; returns how many outcomes no one has collected."""
@@ -289,18 +322,22 @@ class FrameWorker:
         return len(self._entries)
 
     def _is_ready(self) -> bool:
-        return bool(self._entries) and (self._entries[0].outcome is not None or self._entries[0].rows is None)
+        return bool(self._entries) and (self._entries[0].is_dropped or self._entries[0].outcome is not None)
 
     def _run(self) -> None:
         while True:
             with self._changed:
+                self._is_working = False
+                self._changed.notify_all()
                 self._changed.wait_for(lambda: self._waiting or self._stopping)
                 if self._stopping:
                     return
+                self._is_working = True
                 entry = self._waiting.popleft()
-                rows = entry.rows
-            outcome = self._judge.judge(entry.frame, rows)
+                data = entry.data
+            outcome = self._judge.judge(entry.key, data)
             with self._changed:
+                entry.data = None
                 entry.outcome = outcome
                 self._changed.notify_all()
             self._on_ready()

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import threading
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,26 @@ from rfseg.bands import BandRules
 from rfseg.bands import mask_to_bands as bands_of_mask
 from rfseg.contract import Contract
 from rfseg.errors import BandError
+from rfseg.framequeue import DropPolicy, FrameWorker, Mode, choose
 from rfseg.inference import DEFAULT_MODEL
 from rfseg.modelfile import load_contract
+from rfseg.pipeline import FrameState
 
 from .messages import BandsMessage, FrameTag
 from .rfseg_python import keys
 
 __all__ = ["mask_to_bands"]
+
+_QUEUE_DEPTH = 4  # frames that may wait for their bands in live mode
+
+
+@dataclass(frozen=True)
+class _FrameRows:
+    """Mask and confidence, uint8 ``(T, F)``; power, float32 ``(T, C, F)`` in dBFS, or None."""
+
+    mask: np.ndarray
+    confidence: np.ndarray
+    power: np.ndarray | None
 
 
 class mask_to_bands(gr.basic_block):
@@ -32,8 +46,10 @@ class mask_to_bands(gr.basic_block):
     Messages in: none.
     Messages out: ``bands``, one per frame, also for frames that were cut, dropped or not inferred.
     Tags: reads ``rfseg_frame``.
-    Latency: the frame's last row.
-    Threads: the block's own.
+    Latency: the frame's last row and the time that its bands take.
+    Threads: lossless mode finds bands in the block's own thread, which holds up the stream; live mode in
+    a worker's, and the block's own never waits for it: where bands take longer than frames, a frame
+    that had a mask may go out as ``dropped``, without bands.
 
     Parameters
     ----------
@@ -43,6 +59,8 @@ class mask_to_bands(gr.basic_block):
         Name or file of the model, whose contract knows the classes.
     frame_duration : float or None
         As given to STFT Spectrogram Sink, s; None for the model's default.
+    mode : str
+        ``live`` or ``lossless``.
     min_bandwidth : float
         Carriers narrower than this are dropped, Hz.
     min_duration : float
@@ -59,6 +77,7 @@ class mask_to_bands(gr.basic_block):
         *,
         model: str | Path | Contract = DEFAULT_MODEL,
         frame_duration: float | None = None,
+        mode: str = "live",
         min_bandwidth: float = BandRules.min_bandwidth,
         min_duration: float = BandRules.min_duration,
         min_confidence: float = BandRules.min_confidence,
@@ -79,9 +98,8 @@ class mask_to_bands(gr.basic_block):
         self._rules = BandRules(
             min_bandwidth=min_bandwidth, min_duration=min_duration, min_confidence=min_confidence, max_gap=max_gap
         )
-        self._mask = np.empty((geometry.rows, geometry.bins), np.uint8)
-        self._confidence = np.empty_like(self._mask)
-        self._rows = np.empty((geometry.rows, geometry.channels, geometry.bins), np.float32)
+        self._publishing = threading.Lock()
+        self._mode = choose(Mode, mode, "mode")
         self._reset()
         self.message_port_register_out(pmt.intern(keys.BANDS))
 
@@ -113,20 +131,64 @@ class mask_to_bands(gr.basic_block):
 
     def bands(self) -> int:
         """Bands published so far in this run."""
-        return self._next_id
+        return self._bands
+
+    def dropped(self) -> int:
+        """Frames that had a mask and whose bands were given up."""
+        return self._dropped
+
+    def failed(self) -> int:
+        """Frames whose bands could not be found; the error is logged."""
+        return self._failed
+
+    # -- what the worker calls
+
+    def judge(self, tag: FrameTag, rows: _FrameRows) -> BandsMessage:
+        """Bands of one frame."""
+        try:
+            bands = bands_of_mask(
+                rows.mask,
+                rows.confidence,
+                None if rows.power is None else rows.power.transpose(1, 0, 2),
+                frame=tag.frame,
+                geometry=self._geometry,
+                classes=self._contract.classes,
+                rules=self._rules,
+                model=tag.model,
+                first_id=self._next_id,
+            )
+        except Exception as error:  # one frame that cannot be read must not end the stream
+            self._failed += 1
+            self.logger.error(f"no bands for frame {tag.frame.index}: {error}; {self._failed} so far")
+            return BandsMessage(tag=replace(tag, state=FrameState.FAILED))
+        self._next_id += len(bands)
+        return BandsMessage(tag=tag, bands=tuple(bands))
+
+    def drop(self, tag: FrameTag) -> BandsMessage:
+        """A frame without bands, because there was no time for them."""
+        if tag.state is FrameState.INFERRED:
+            self._dropped += 1
+            tag = replace(tag, state=FrameState.DROPPED)
+        return BandsMessage(tag=tag)
 
     # -- what the scheduler calls
 
     def start(self) -> bool:
-        """Begin a run, or go on after the flowgraph was reconfigured."""
-        if self.nitems_read(0) == 0:
-            self._reset()
+        """Begin a run."""
+        self._reset()
+        if self._mode is Mode.LIVE:
+            self._worker = FrameWorker(
+                self, depth=_QUEUE_DEPTH, policy=DropPolicy.DROP_OLDEST, on_ready=self._publish_ready
+            )
+            self._worker.start()
         return True
 
     def stop(self) -> bool:
         """Where the stream ended without a frame marked ``last``, say so to those who hold samples."""
+        if self._worker is not None:
+            self._worker.stop()
         if self._newest is not None and not self._newest.tag.frame.last:
-            self.message_port_pub(pmt.intern(keys.BANDS), self._newest.ending().to_pmt())
+            self._publish(self._newest.ending())
         return True
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
@@ -149,18 +211,18 @@ class mask_to_bands(gr.basic_block):
     def _take(self, inputs: list[np.ndarray], begin: int, end: int) -> int:
         geometry = self._geometry
         if self._tag is None:
-            self._begin_frame(begin)
+            self._begin_frame(begin, has_rows=len(inputs) > 2)
         count = min(end - begin, geometry.rows - self._filled)
         to, of = slice(self._filled, self._filled + count), slice(begin, begin + count)
-        self._mask[to], self._confidence[to] = inputs[0][of], inputs[1][of]
-        if len(inputs) > 2:
-            self._rows[to] = inputs[2][of].reshape(count, geometry.channels, geometry.bins)
+        self._rows.mask[to], self._rows.confidence[to] = inputs[0][of], inputs[1][of]
+        if self._rows.power is not None:
+            self._rows.power[to] = inputs[2][of].reshape(count, geometry.channels, geometry.bins)
         self._filled += count
         if self._filled == geometry.rows:
-            self._end_frame(has_rows=len(inputs) > 2)
+            self._end_frame()
         return count
 
-    def _begin_frame(self, begin: int) -> None:
+    def _begin_frame(self, begin: int, *, has_rows: bool) -> None:
         tags = self.get_tags_in_window(0, begin, begin + 1, pmt.intern(keys.FRAME))
         if not tags:
             raise BandError(
@@ -173,30 +235,47 @@ class mask_to_bands(gr.basic_block):
                 f"frames cover {self._tag.frame.sample_count} samples, expected {self._geometry.frame_samples};"
                 " give Segmentation Inference and Mask to Bands the same sample rate, model and frame duration"
             )
+        geometry = self._geometry
+        shape = geometry.rows, geometry.bins
+        self._rows = _FrameRows(
+            mask=np.empty(shape, np.uint8),
+            confidence=np.empty(shape, np.uint8),
+            power=np.empty((geometry.rows, geometry.channels, geometry.bins), np.float32) if has_rows else None,
+        )
         self._filled = 0
 
-    def _end_frame(self, *, has_rows: bool) -> None:
-        tag, self._tag = self._tag, None
-        bands = bands_of_mask(
-            self._mask,
-            self._confidence,
-            self._rows.transpose(1, 0, 2) if has_rows else None,
-            frame=tag.frame,
-            geometry=self._geometry,
-            classes=self._contract.classes,
-            rules=self._rules,
-            model=tag.model,
-            first_id=self._next_id,
-        )
-        self._next_id += len(bands)
+    def _end_frame(self) -> None:
+        tag, rows = self._tag, self._rows
+        self._tag = self._rows = None
+        if self._worker is None:
+            self._publish(self.judge(tag, rows))
+            return
+        if tag.state is FrameState.INFERRED:
+            self._worker.submit(tag, rows)
+        else:
+            self._worker.skip(tag)
+        if tag.frame.last:
+            self._worker.drain()  # what hangs on `bands` ends with this block
+        self._publish_ready()
+
+    def _publish_ready(self) -> None:
+        """Publish what the worker has, from its thread or the block's, in the order of the frames."""
+        with self._publishing:
+            for message in self._worker.collect():
+                self._publish(message)
+
+    def _publish(self, message: BandsMessage) -> None:
         self._frames += 1
-        self._newest = BandsMessage(tag=tag, bands=tuple(bands))
-        self.message_port_pub(pmt.intern(keys.BANDS), self._newest.to_pmt())
+        self._bands += len(message.bands)
+        self._newest = message
+        self.message_port_pub(pmt.intern(keys.BANDS), message.to_pmt())
 
     def _reset(self) -> None:
         """Back to the state before the first row."""
+        self._worker: FrameWorker | None = None
         self._tag: FrameTag | None = None  # of the frame being filled
+        self._rows: _FrameRows | None = None
         self._filled = 0  # rows of it
         self._next_id = 0
-        self._frames = 0
+        self._frames = self._bands = self._dropped = self._failed = 0
         self._newest: BandsMessage | None = None

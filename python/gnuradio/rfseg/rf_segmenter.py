@@ -31,7 +31,7 @@ class rf_segmenter(gr.hier_block2):
     Tags: reads ``rx_time``, ``rx_rate``, ``rx_freq``; writes ``band_start`` and ``band_end``; forwards all others.
     Latency: lossless, one frame, half a segment and the inference; live, at most ``hold``.
     Threads: one for each of STFT Spectrogram Sink, Segmentation Inference, Mask to Bands and Band Tagger; in
-    live mode one more for inference.
+    live mode one more for inference and one for finding bands.
 
     Parameters
     ----------
@@ -111,6 +111,7 @@ class rf_segmenter(gr.hier_block2):
             samp_rate,
             model=contract,
             frame_duration=frame_duration,
+            mode=mode,
             min_bandwidth=min_bandwidth,
             min_duration=min_duration,
             min_confidence=min_confidence,
@@ -178,16 +179,16 @@ class rf_segmenter(gr.hier_block2):
         return self._segmenter.frames()
 
     def inferred(self) -> int:
-        """Frames that a model has judged."""
-        return self._segmenter.inferred()
+        """Frames that a model has judged and whose bands were looked for."""
+        return self._segmenter.inferred() - self._to_bands.dropped() - self._to_bands.failed()
 
     def dropped(self) -> int:
-        """Frames that a full queue gave up."""
-        return self._segmenter.dropped()
+        """Frames that a full queue gave up, before inference or after it."""
+        return self._segmenter.dropped() + self._to_bands.dropped()
 
     def failed(self) -> int:
-        """Frames on which the backend raised an error."""
-        return self._segmenter.failed()
+        """Frames that an error spoiled; it is logged."""
+        return self._segmenter.failed() + self._to_bands.failed()
 
     def bands(self) -> int:
         """Bands published so far in this run."""
