@@ -11,7 +11,6 @@
 #include <gnuradio/io_signature.h>
 #include <sstream>
 #include <stdexcept>
-#include <thread>
 
 namespace gr {
 namespace rfseg {
@@ -19,7 +18,7 @@ namespace rfseg {
 namespace {
 
 constexpr double stall_seconds = 10;
-constexpr auto idle_sleep = std::chrono::milliseconds(1);
+constexpr double longest_wait = 0.05;    // s, between two looks at the clock
 constexpr double arrivals_per_hold = 64; // how finely the time of arrival is kept
 
 std::optional<std::uint64_t> to_unsigned(const pmt::pmt_t& value)
@@ -306,15 +305,35 @@ int band_tagger_impl::general_work(int noutput_items,
     if (give_up(exhausted && incoming == 0, now)) {
         return WORK_DONE;
     }
-    std::this_thread::sleep_for(idle_sleep);
+    wait_for_change(now);
     return 0;
 }
 
 bool band_tagger_impl::awaits_last(clock::time_point now) const
 {
-    // In live mode samples may leave before their bands come; those are yet to be published as late.
+    // In live mode samples may leave before their bands come; those are yet to be
+    // published as late.
     const double waited = std::chrono::duration<double>(now - d_progress).count();
     return d_watermark > 0 && !d_last && waited < d_stall_timeout;
+}
+
+void band_tagger_impl::wait_for_change(clock::time_point now)
+{
+    // The scheduler's own signal for new input and messages, with a limit: time releases
+    // too. What came since this call of work() was prepared has set input_changed
+    // already.
+    double seconds = longest_wait;
+    if (d_live && !d_arrivals.empty()) {
+        const std::chrono::duration<double> left =
+            d_arrivals.front().newest + d_hold - now;
+        seconds = std::min(seconds, std::max(left.count(), 0.0));
+    }
+    tpb_detail& scheduler = detail()->d_tpb;
+    gr::thread::scoped_lock lock(scheduler.mutex);
+    if (!scheduler.input_changed) {
+        scheduler.input_cond.timed_wait(
+            lock, boost::posix_time::microseconds(static_cast<long>(seconds * 1e6) + 1));
+    }
 }
 
 bool band_tagger_impl::give_up(bool exhausted, clock::time_point now)

@@ -57,6 +57,7 @@ private:
     void take(const char* in, std::uint64_t count, clock::time_point now);
     void release(char* out, std::uint64_t count);
     bool awaits_last(clock::time_point now) const;
+    void wait_for_change(clock::time_point now);
     bool give_up(bool exhausted, clock::time_point now);
     std::uint64_t room() const { return d_capacity - (d_received - d_released); }
 
