@@ -1,0 +1,152 @@
+"""PMT adapters: each value survives the round trip, and nothing malformed passes."""
+
+from __future__ import annotations
+
+import pmt
+import pytest
+from gnuradio.rfseg.messages import BandsMessage, FrameTag, band_from_pmt, band_to_pmt, event_to_pmt
+
+from gnuradio import rfseg
+from rfseg.bands import Band
+from rfseg.errors import BandError
+from rfseg.geometry import Frame, RxTime
+from rfseg.pipeline import FrameState
+
+FRAME = Frame(
+    index=7,
+    sample_start=2**40 + 1,
+    sample_count=30_720,
+    valid_samples=20_000,
+    samp_rate=61.44e6,
+    center_freq=3.6e9 + 0.25,
+    rx_time=RxTime(seconds=1_790_000_000, fraction=0.123456789012),
+    last=True,
+)
+TAG = FrameTag(frame=FRAME, non_finite=3, state=FrameState.INFERRED, model="threshold")
+BARE_TAG = FrameTag(frame=Frame(index=0, sample_start=0, sample_count=8, valid_samples=8, samp_rate=20e6))
+BAND = Band(
+    label="LTE",
+    class_id=1,
+    confidence=0.75,
+    freq_lower_edge=3.591e9,
+    freq_upper_edge=3.609e9 + 1 / 3,
+    freq_reference="rf",
+    sample_start=2**40 + 5,
+    sample_count=1000,
+    power_dbfs=-31.25,
+    snr_db=17.5,
+    model="threshold",
+    id=2**33,
+)
+BARE_BAND = Band(
+    label="Radar",
+    class_id=3,
+    confidence=1.0,
+    freq_lower_edge=-1e6,
+    freq_upper_edge=1e6,
+    freq_reference="baseband",
+    sample_start=0,
+    sample_count=1,
+)
+
+
+@pytest.mark.parametrize("tag", [TAG, BARE_TAG])
+def test_frame_tags_survive_the_round_trip(tag):
+    assert FrameTag.from_pmt(tag.to_pmt()) == tag
+
+
+@pytest.mark.parametrize("band", [BAND, BARE_BAND])
+def test_bands_survive_the_round_trip(band):
+    assert band_from_pmt(band_to_pmt(band)) == band
+
+
+@pytest.mark.parametrize("bands", [(), (BAND,), (BAND, BARE_BAND)])
+def test_messages_survive_the_round_trip_and_serialisation(bands):
+    message = BandsMessage(tag=TAG, bands=bands)
+    assert BandsMessage.from_pmt(message.to_pmt()) == message
+    assert BandsMessage.from_pmt(pmt.deserialize_str(pmt.serialize_str(message.to_pmt()))) == message
+    assert message.watermark == FRAME.sample_start + 20_000
+
+
+def test_what_is_not_known_is_absent():
+    keys = pmt.to_python(BARE_TAG.to_pmt()).keys()
+    assert not {"center_freq", "rx_time", "state", "model"} & set(keys)
+    assert not {"power_dbfs", "snr_db"} & set(pmt.to_python(band_to_pmt(BARE_BAND)).keys())
+
+
+def test_an_ending_message_keeps_the_watermark_and_has_no_bands():
+    message = BandsMessage(tag=BARE_TAG, bands=(BAND,)).ending()
+    assert message.tag.frame.last and not message.bands
+    assert message.watermark == BARE_TAG.frame.watermark
+
+
+def test_events_carry_source_and_fields():
+    event = event_to_pmt("segmenter", "progress", {"frames": 2**40, "inference_ms": 1.5, "model": "m"})
+    assert pmt.is_uint64(pmt.dict_ref(event, pmt.intern("frames"), pmt.PMT_NIL))
+    assert pmt.to_python(event) == {
+        "source": "segmenter",
+        "event": "progress",
+        "frames": 2**40,
+        "inference_ms": 1.5,
+        "model": "m",
+    }
+
+
+FRAME_DAMAGE = [
+    ("index", pmt.from_long(-1), "index is -1, expected an integer of at least 0"),
+    ("sample_start", pmt.from_double(1.0), "sample_start is 1, expected an integer of at least 0"),
+    ("samp_rate", pmt.intern("fast"), "samp_rate is fast, expected a finite real number"),
+    ("samp_rate", pmt.from_double(float("nan")), "expected a finite real number"),
+    ("last", pmt.from_long(1), "last is 1, expected true or false"),
+    ("rx_time", pmt.from_double(1.5), "expected a tuple of whole seconds and a fraction"),
+    ("rx_time", pmt.make_tuple(pmt.from_uint64(1), pmt.from_double(1.5)), "must lie in 0"),
+    ("state", pmt.intern("lost"), "state is lost, expected one of inferred, dropped"),
+    ("model", pmt.PMT_T, "model is #t, expected a symbol"),
+    ("valid_samples", pmt.from_uint64(0), "valid_samples=0 must lie in 1 to sample_count=30720"),
+]
+
+
+@pytest.mark.parametrize("key, value, text", FRAME_DAMAGE)
+def test_a_malformed_frame_is_refused_with_the_value(key, value, text):
+    with pytest.raises(BandError) as caught:
+        FrameTag.from_pmt(pmt.dict_add(TAG.to_pmt(), pmt.intern(key), value))
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["index", "sample_start", "sample_count", "valid_samples", "samp_rate", "last"])
+def test_a_frame_without_a_key_is_refused_by_its_name(key):
+    with pytest.raises(BandError, match=f"rfseg_frame lacks the key {key}"):
+        FrameTag.from_pmt(pmt.dict_delete(TAG.to_pmt(), pmt.intern(key)))
+
+
+@pytest.mark.parametrize(
+    "key, value, text",
+    [
+        ("bands", pmt.intern("none"), "bands is none, expected a vector of dictionaries"),
+        ("watermark", pmt.from_uint64(5), "watermark=5 does not end the frame"),
+        ("bands", pmt.make_vector(1, pmt.PMT_T), "a band is #t, expected a dictionary"),
+        ("bands", pmt.make_vector(1, pmt.make_dict()), "a band lacks the key id"),
+    ],
+)
+def test_a_malformed_message_is_refused_with_the_value(key, value, text):
+    message = BandsMessage(tag=TAG, bands=(BAND,)).to_pmt()
+    with pytest.raises(BandError) as caught:
+        BandsMessage.from_pmt(pmt.dict_add(message, pmt.intern(key), value))
+    assert text in str(caught.value)
+
+
+def test_a_band_upside_down_is_refused():
+    with pytest.raises(BandError, match="are no band; the lower must be below"):
+        band_from_pmt(pmt.dict_add(band_to_pmt(BAND), pmt.intern("freq_upper_edge"), pmt.from_double(0.0)))
+
+
+@pytest.mark.parametrize("message", [pmt.PMT_T, pmt.intern("bands"), pmt.from_double(3.5)])
+def test_what_is_no_dictionary_is_refused(message):
+    for read in (FrameTag.from_pmt, BandsMessage.from_pmt, band_from_pmt):
+        with pytest.raises(BandError, match="expected a dictionary"):
+            read(message)
+
+
+def test_the_public_names_are_sorted_and_there():
+    assert rfseg.__all__ == sorted(rfseg.__all__)
+    assert all(hasattr(rfseg, name) for name in rfseg.__all__)
