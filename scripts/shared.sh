@@ -15,6 +15,7 @@ unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PYTHONNOUSERSITE=1 # packages in the user's home must not shadow Debian's NumPy
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 export MPLBACKEND=Agg
+export ORT_DISABLE_TELEMETRY=1 # ONNX Runtime's Linux builds report to their maker otherwise
 
 say() { printf '%s\n' "$*"; }
 

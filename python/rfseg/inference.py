@@ -162,6 +162,7 @@ class Session:
 
 
 def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read on import; its Linux builds report to their maker
     try:
         import onnxruntime
     except ImportError as error:
