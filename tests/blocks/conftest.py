@@ -23,11 +23,23 @@ THRESHOLD_MODEL = Path(__file__).parents[1] / "models" / "threshold.onnx"
 class ArraySource(gr.sync_block):
     """Plays an array once, with tags, in pieces of random size.
 
-    ``tags`` maps an offset to a list of (key, value).
+    ``tags`` maps an offset to a list of (key, value).  The stream stays open after the last item until ``end`` is
+    set, which it is unless ``is_open``.
     """
 
-    def __init__(self, items: np.ndarray, *, tags: dict | None = None, seed: int = 0, largest: int = 8191) -> None:
+    def __init__(
+        self,
+        items: np.ndarray,
+        *,
+        tags: dict | None = None,
+        seed: int = 0,
+        largest: int = 8191,
+        is_open: bool = False,
+    ) -> None:
         gr.sync_block.__init__(self, name="array_source", in_sig=None, out_sig=[_signature(items)])
+        self.end = threading.Event()
+        if not is_open:
+            self.end.set()
         self._items, self._tags, self._largest = items, tags or {}, largest
         self._rng = np.random.default_rng(seed)
 
@@ -36,6 +48,7 @@ class ArraySource(gr.sync_block):
         begin = self.nitems_written(0)
         count = min(int(self._rng.integers(1, self._largest + 1)), len(output_items[0]), len(self._items) - begin)
         if count == 0:
+            self.end.wait()
             return int(gr.WORK_DONE)
         output_items[0][:count] = self._items[begin : begin + count]
         for offset, tags in self._tags.items():

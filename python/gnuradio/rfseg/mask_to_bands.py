@@ -24,8 +24,6 @@ from .rfseg_python import keys
 
 __all__ = ["mask_to_bands"]
 
-_QUEUE_DEPTH = 4  # frames that may wait for their bands in live mode
-
 
 @dataclass(frozen=True)
 class _FrameRows:
@@ -61,6 +59,8 @@ class mask_to_bands(gr.basic_block):
         As given to STFT Spectrogram Sink, s; None for the model's default.
     mode : str
         ``live`` or ``lossless``.
+    queue_depth : int
+        Frames that may wait for their bands in live mode, besides the one in work.
     min_bandwidth : float
         Carriers narrower than this are dropped, Hz.
     min_duration : float
@@ -78,6 +78,7 @@ class mask_to_bands(gr.basic_block):
         model: str | Path | Contract = DEFAULT_MODEL,
         frame_duration: float | None = None,
         mode: str = "live",
+        queue_depth: int = 4,
         min_bandwidth: float = BandRules.min_bandwidth,
         min_duration: float = BandRules.min_duration,
         min_confidence: float = BandRules.min_confidence,
@@ -100,6 +101,8 @@ class mask_to_bands(gr.basic_block):
         )
         self._publishing = threading.Lock()
         self._mode = choose(Mode, mode, "mode")
+        self._queue_depth = queue_depth
+        self._make_worker()  # refuses a depth that cannot be
         self._reset()
         self.message_port_register_out(pmt.intern(keys.BANDS))
 
@@ -177,9 +180,7 @@ class mask_to_bands(gr.basic_block):
         """Begin a run."""
         self._reset()
         if self._mode is Mode.LIVE:
-            self._worker = FrameWorker(
-                self, depth=_QUEUE_DEPTH, policy=DropPolicy.DROP_OLDEST, on_ready=self._publish_ready
-            )
+            self._worker = self._make_worker()
             self._worker.start()
         return True
 
@@ -257,6 +258,11 @@ class mask_to_bands(gr.basic_block):
         if tag.frame.last:
             self._worker.drain()  # what hangs on `bands` ends with this block
         self._publish_ready()
+
+    def _make_worker(self) -> FrameWorker:
+        return FrameWorker(
+            self, depth=self._queue_depth, policy=DropPolicy.DROP_OLDEST, on_ready=self._publish_ready
+        )
 
     def _publish_ready(self) -> None:
         """Publish what the worker has, from its thread or the block's, in the order of the frames."""

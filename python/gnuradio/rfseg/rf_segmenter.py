@@ -112,6 +112,7 @@ class rf_segmenter(gr.hier_block2):
             model=contract,
             frame_duration=frame_duration,
             mode=mode,
+            queue_depth=queue_depth,
             min_bandwidth=min_bandwidth,
             min_duration=min_duration,
             min_confidence=min_confidence,

@@ -151,12 +151,9 @@ class segmenter(gr.basic_block):
     # -- what the scheduler calls
 
     def start(self) -> bool:
-        """Begin a run, or go on after the flowgraph was reconfigured."""
-        if self.nitems_read(0) == 0:
-            self._reset()
-            self._worker = FrameWorker(
-                self._judge, depth=self._queue_depth, policy=self._policy, on_ready=self._wake
-            )
+        """Begin a run."""
+        self._reset()
+        self._worker = FrameWorker(self._judge, depth=self._queue_depth, policy=self._policy, on_ready=self._wake)
         if self._mode is Mode.LIVE:
             self._worker.start()
         return True
@@ -192,7 +189,8 @@ class segmenter(gr.basic_block):
                 break
         self.consume(0, consumed)
         self._report()
-        if self._holds_last and not produced and not consumed:
+        waits_for_worker = self._holds_last or (self._tag is not None and self._tag.frame.last)
+        if waits_for_worker and not produced and not consumed:
             self._worker.wait(_LONGEST_WAIT)
         return produced
 
@@ -205,10 +203,12 @@ class segmenter(gr.basic_block):
                 return 0
             self._holds_last = False
             return 1
-        if begin == len(rows) or not self._may_take():
+        if begin == len(rows):
             return 0
         if self._tag is None:
             self._begin_frame(begin)
+        if not self._may_take():
+            return 0
         geometry = self._geometry
         count = min(len(rows) - begin, geometry.rows - self._filled)
         shape = count, geometry.channels, geometry.bins
@@ -223,7 +223,7 @@ class segmenter(gr.basic_block):
         if self._mode is Mode.LOSSLESS:
             return not self._ready
         # No frame follows the last one, so there is time to let it wait for a place in the queue.
-        return not (self._tag and self._tag.frame.last and self._worker.is_full)
+        return not (self._tag.frame.last and self._worker.is_full)
 
     def _begin_frame(self, begin: int) -> None:
         tags = self.get_tags_in_window(0, begin, begin + 1, pmt.intern(keys.FRAME))
