@@ -123,10 +123,9 @@ def annotating(folder: Path, recording: Recording) -> Iterator[AnnotationWriter]
         If the folder holds another dataset of this name, or cannot be written.
     """
     make_folder(folder)
-    header = _make_header(recording, is_linked=_link_data(folder, recording))
-    with replacing(folder / (recording.name + META_SUFFIX)) as temporary:
+    with _linking(folder, recording) as is_linked, replacing(folder / (recording.name + META_SUFFIX)) as temporary:
         with open(temporary, "w", encoding="utf-8") as file:
-            text = json.dumps(header, indent=2, ensure_ascii=False)
+            text = json.dumps(_make_header(recording, is_linked=is_linked), indent=2, ensure_ascii=False)
             file.write(text[: text.rindex("}")].rstrip() + ',\n  "annotations": [')
             writer = AnnotationWriter(file, recording)
             yield writer
@@ -164,28 +163,43 @@ def _make_header(recording: Recording, *, is_linked: bool) -> dict[str, Any]:
     return {**header, "global": info}
 
 
-def _link_data(folder: Path, recording: Recording) -> bool:
+@contextmanager
+def _linking(folder: Path, recording: Recording) -> Iterator[bool]:
     """Put the data beside the metadata as a symbolic link; False where that is not possible.
+
+    A link that is new goes again when the block fails.
 
     Raises
     ------
     RecordingError
         If other data is in that place.
     """
-    if recording.source.is_archived:
-        return False
     has_own_name = recording.meta_path is not None and recording.data_path.suffix != DATA_SUFFIX
     link = folder / (recording.data_path.name if has_own_name else recording.name + DATA_SUFFIX)
-    if link.exists() and link.samefile(recording.data_path):
-        return True
-    if link.exists() and not link.is_symlink():
+    is_new = not link.is_symlink()
+    if recording.source.is_archived:
+        yield False
+    elif link.exists() and link.samefile(recording.data_path):
+        yield True
+    elif link.exists() and is_new:
         raise RecordingError(
             f"{link} is there already and holds other data than {recording.data_path}; name another folder (--out)"
         )
-    target = os.path.relpath(recording.data_path.resolve(), folder.resolve())
+    else:
+        is_linked = _link(link, recording.data_path)
+        try:
+            yield is_linked
+        except BaseException:
+            if is_linked and is_new:
+                link.unlink()
+            raise
+
+
+def _link(link: Path, target: Path) -> bool:
+    """Make a relative symbolic link in place of any other; False on a file system that has none."""
     try:
         with replacing(link) as temporary:
-            os.symlink(target, temporary)
+            os.symlink(os.path.relpath(target.resolve(), link.parent.resolve()), temporary)
     except RecordingError:
-        return False  # a file system without links; the metadata then says that it stands alone
+        return False
     return True
