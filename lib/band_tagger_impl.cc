@@ -300,6 +300,11 @@ int band_tagger_impl::general_work(int noutput_items,
         return produced;
     }
     if (exhausted && d_held == 0 && !awaits_last(now)) {
+        if (!d_band_tags.empty()) {
+            d_logger->warn("{:d} band tags lie after the end of the stream, sample {:d}",
+                           d_band_tags.size(),
+                           d_received);
+        }
         return WORK_DONE;
     }
     if (give_up(exhausted && incoming == 0, now)) {

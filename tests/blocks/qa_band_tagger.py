@@ -325,6 +325,37 @@ def test_live_samples_leave_at_their_watermark_before_the_hold():
     graph.check_band_tags(bands)
 
 
+def test_live_bands_that_come_after_the_whole_stream_has_left_are_late():
+    items = random_items(5_000)
+    bands = random_bands(5_000)
+    graph = flowgraph(
+        pieces_source(items, gate_at=2_000),
+        make_tagger(mode="live", hold_seconds=0.0),
+        band_source(8, bands, delay=0.05, total=5_000),
+    )
+    graph.top.start()
+    wait_until(lambda: graph.tagger.late_bands() > 0)
+    graph.source.gate.set()
+    graph.finish()
+    graph.check_bits()
+    tagged = {value[keys.ID] for _, value in graph.tags_of_dicts()}
+    late = {pmt.to_python(graph.late.get_message(i))[keys.ID] for i in range(graph.late.num_messages())}
+    assert late and not tagged & late
+    assert tagged | late == {band_id for band_id, _, _ in bands}
+    assert graph.tagger.late_bands() == len(late)
+
+
+def test_a_band_beyond_the_end_is_said(capfd):
+    items = random_items(500)
+    graph = flowgraph(pieces_source(items), make_tagger())
+    graph.post(bands_message(500, [band(1, 400, 200)], last=True))
+    graph.run()
+    graph.check_bits()
+    assert [offset for offset, _ in graph.tags_of_dicts()] == [400]
+    said = capfd.readouterr()
+    assert "1 band tags lie after the end of the stream, sample 500" in said.out + said.err
+
+
 def test_a_full_ring_lets_the_oldest_go_in_live_mode():
     items = random_items(5_000)
     graph = flowgraph(
