@@ -121,6 +121,11 @@ class Geometry:
         return len(self.reductions)
 
     @property
+    def row_size(self) -> int:
+        """Values in one row of all channels, as a stream carries it."""
+        return self.channels * self.bins
+
+    @property
     def row_samples(self) -> int:
         """Samples that a row covers."""
         return self.segments_per_row * self.hop
