@@ -26,6 +26,8 @@ from .inference import Session
 from .pipeline import FrameState, geometry_covers, not_inferred, segment_rows
 
 __all__ = [
+    "DEFAULT_HOLD",
+    "DEFAULT_QUEUE_DEPTH",
     "DropPolicy",
     "FrameJudge",
     "FrameOutcome",
@@ -45,6 +47,9 @@ _Option = TypeVar("_Option", bound=Enum)
 _Key = TypeVar("_Key")
 _Data = TypeVar("_Data")
 _Outcome = TypeVar("_Outcome")
+
+DEFAULT_HOLD = 0.25  # s; a frame of 20 ms, four more that wait, and as much again for a busy machine
+DEFAULT_QUEUE_DEPTH = 4  # frames
 
 _LOSSLESS_RING_FRAMES = 4  # one being filled, one in work, two between the blocks
 

@@ -15,6 +15,7 @@ from rfseg.modelfile import load_contract
 
 SAMP_RATE = 15.36e6  # Hz
 FRAME_DURATION = 2e-3  # s
+THRESHOLD_MODEL = Path(__file__).parents[1] / "models" / "threshold.onnx"
 ROWS, BINS = 256, 64
 FRAME = 30_720  # samples
 TIMEOUT = 10.0  # s; far longer than anything here takes
@@ -32,7 +33,7 @@ class Bench:
     def __init__(self, kit, session, *, source, mode: str = "lossless", **options) -> None:
         self.top = gr.top_block()
         self.source = source
-        self.spectrogram = rfseg.spectrogram_sink(SAMP_RATE, frame_duration=FRAME_DURATION, mode=mode)
+        self.spectrogram = rfseg.spectrogram_sink(SAMP_RATE, model=THRESHOLD_MODEL, frame_duration=FRAME_DURATION, mode=mode)
         self.segmenter = rfseg.segmenter(
             SAMP_RATE, model=session, frame_duration=FRAME_DURATION, mode=mode, **options
         )
@@ -178,7 +179,7 @@ def test_rows_without_frames_end_the_flowgraph_with_the_reason(kit, threshold_se
 
 def test_frames_of_another_duration_end_the_flowgraph_with_the_reason(kit, threshold_session):
     top = gr.top_block()
-    spectrogram = rfseg.spectrogram_sink(SAMP_RATE, frame_duration=4e-3, mode="lossless")
+    spectrogram = rfseg.spectrogram_sink(SAMP_RATE, model=THRESHOLD_MODEL, frame_duration=4e-3, mode="lossless")
     segmenter = rfseg.segmenter(SAMP_RATE, model=threshold_session, frame_duration=2e-3, mode="lossless")
     source, log = kit.array_source(signal(kit, 4)), kit.message_log()
     sinks = [blocks.null_sink(BINS), blocks.null_sink(BINS)]

@@ -8,15 +8,17 @@ neither torch nor ONNX Runtime, running a model needs the latter.
 from gnuradio import gr as _gr  # noqa: F401, registers the base classes of the bindings
 
 from .band_logger import band_logger
+from .band_tagger import band_tagger
 from .mask_to_bands import mask_to_bands
 from .rf_segmenter import rf_segmenter
-from .rfseg_python import band_tagger, keys
+from .rfseg_python import keys
 from .segmenter import segmenter
-from .spectrogram_sink import spectrogram_sink
+from .spectrogram_sink import frame_geometry, spectrogram_sink
 
 __all__ = [
     "band_logger",
     "band_tagger",
+    "frame_geometry",
     "keys",
     "mask_to_bands",
     "rf_segmenter",

@@ -14,7 +14,7 @@ from rfseg.bands import BandRules
 from rfseg.bands import mask_to_bands as bands_of_mask
 from rfseg.contract import Contract
 from rfseg.errors import BandError
-from rfseg.framequeue import DropPolicy, FrameWorker, Mode, choose
+from rfseg.framequeue import DEFAULT_QUEUE_DEPTH, DropPolicy, FrameWorker, Mode, choose
 from rfseg.inference import DEFAULT_MODEL
 from rfseg.modelfile import load_contract
 from rfseg.pipeline import FrameState
@@ -78,7 +78,7 @@ class mask_to_bands(gr.basic_block):
         model: str | Path | Contract = DEFAULT_MODEL,
         frame_duration: float | None = None,
         mode: str = "live",
-        queue_depth: int = 4,
+        queue_depth: int = DEFAULT_QUEUE_DEPTH,
         min_bandwidth: float = BandRules.min_bandwidth,
         min_duration: float = BandRules.min_duration,
         min_confidence: float = BandRules.min_confidence,
@@ -87,7 +87,7 @@ class mask_to_bands(gr.basic_block):
         contract = model if isinstance(model, Contract) else load_contract(model)
         geometry = contract.make_geometry(samp_rate, frame_duration=frame_duration)
         mask_type = (np.uint8, geometry.bins)
-        rows_type = (np.float32, geometry.channels * geometry.bins)
+        rows_type = (np.float32, geometry.row_size)
         gr.basic_block.__init__(
             self,
             name="mask_to_bands",

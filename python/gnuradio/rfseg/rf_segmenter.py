@@ -7,18 +7,16 @@ from pathlib import Path
 
 from gnuradio import blocks, gr
 from rfseg.bands import BandRules
-from rfseg.framequeue import Mode, Runnable, choose, ring_samples
+from rfseg.framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH, Runnable
 from rfseg.inference import DEFAULT_MODEL, Session
 
-from . import rfseg_python
+from .band_tagger import ITEM_SIZES, band_tagger
 from .mask_to_bands import mask_to_bands
 from .rfseg_python import keys
 from .segmenter import segmenter
 from .spectrogram_sink import spectrogram_sink
 
 __all__ = ["rf_segmenter"]
-
-_ITEM_SIZES = {"complex64": gr.sizeof_gr_complex, "int16": 2 * gr.sizeof_short, "int8": 2 * gr.sizeof_char}
 
 
 class rf_segmenter(gr.hier_block2):
@@ -75,8 +73,8 @@ class rf_segmenter(gr.hier_block2):
         mode: str = "live",
         item_type: str = "complex64",
         center_freq: float | None = None,
-        hold: float = 0.25,
-        queue_depth: int = 4,
+        hold: float = DEFAULT_HOLD,
+        queue_depth: int = DEFAULT_QUEUE_DEPTH,
         policy: str = "drop_oldest",
         threads: int = 1,
         min_bandwidth: float = BandRules.min_bandwidth,
@@ -86,7 +84,6 @@ class rf_segmenter(gr.hier_block2):
     ) -> None:
         session = Session(model, threads=threads) if isinstance(model, (str, Path)) else model
         contract = session.contract
-        geometry = contract.make_geometry(samp_rate, frame_duration=frame_duration)
         spectrogram = spectrogram_sink(
             samp_rate,
             model=contract,
@@ -95,7 +92,7 @@ class rf_segmenter(gr.hier_block2):
             item_type=item_type,
             center_freq=center_freq,
         )
-        item_size = _ITEM_SIZES[item_type]
+        item_size = ITEM_SIZES[item_type]
         iq = gr.io_signature(1, 1, item_size)
         gr.hier_block2.__init__(self, "rf_segmenter", iq, iq)
         self._segmenter = segmenter(
@@ -118,12 +115,8 @@ class rf_segmenter(gr.hier_block2):
             min_confidence=min_confidence,
             max_gap=max_gap,
         )
-        chosen_mode = choose(Mode, mode, "mode")
-        self._tagger = rfseg_python.band_tagger(
-            item_size=item_size,
-            mode=chosen_mode.value,
-            hold_seconds=hold,
-            ring_samples=ring_samples(geometry, mode=chosen_mode, hold=hold),
+        self._tagger = band_tagger(
+            samp_rate, model=contract, frame_duration=frame_duration, mode=mode, item_type=item_type, hold=hold
         )
         self._spectrogram = spectrogram
         self._connect(item_size)

@@ -13,6 +13,7 @@ import pmt
 from gnuradio import gr
 from rfseg.errors import BandError
 from rfseg.framequeue import (
+    DEFAULT_QUEUE_DEPTH,
     DropPolicy,
     FrameJudge,
     FrameOutcome,
@@ -81,14 +82,14 @@ class segmenter(gr.basic_block):
         model: str | Path | Runnable = DEFAULT_MODEL,
         frame_duration: float | None = None,
         mode: str = "live",
-        queue_depth: int = 4,
+        queue_depth: int = DEFAULT_QUEUE_DEPTH,
         policy: str = "drop_oldest",
         threads: int = 1,
     ) -> None:
         open_session = partial(Session, threads=threads)
         session = open_session(model) if isinstance(model, (str, Path)) else model
         geometry = session.contract.make_geometry(samp_rate, frame_duration=frame_duration)
-        rows_type = (np.float32, geometry.channels * geometry.bins)
+        rows_type = (np.float32, geometry.row_size)
         mask_type = (np.uint8, geometry.bins)
         gr.basic_block.__init__(
             self,

@@ -7,18 +7,19 @@ from pathlib import Path
 
 from rfseg.contract import Contract
 from rfseg.framequeue import Mode, choose
-from rfseg.geometry import Geometry, make_geometry
+from rfseg.geometry import Geometry
+from rfseg.inference import DEFAULT_MODEL
 from rfseg.modelfile import load_contract
 
 from . import rfseg_python
 
-__all__ = ["spectrogram_sink"]
+__all__ = ["frame_geometry", "spectrogram_sink"]
 
 
 def spectrogram_sink(
     samp_rate: float,
     *,
-    model: str | Path | Contract | None = None,
+    model: str | Path | Contract = DEFAULT_MODEL,
     frame_duration: float | None = None,
     mode: str = "live",
     item_type: str = "complex64",
@@ -39,9 +40,9 @@ def spectrogram_sink(
     ----------
     samp_rate : float
         Complex samples per second, Hz.
-    model : str, Path, Contract or None
+    model : str, Path or Contract
         Name or file of the model that will see the rows: its contract sets the reductions and checks rate and
-        duration.  None for the rule alone.
+        duration.
     frame_duration : float or None
         Wanted duration of a frame, s; None for the model's default.
     mode : str
@@ -51,7 +52,7 @@ def spectrogram_sink(
     center_freq : float or None
         RF centre until a tag or message tells another, Hz; None where it is not known.
     """
-    geometry = _make_geometry(samp_rate, model, frame_duration)
+    geometry = frame_geometry(samp_rate, model=model, frame_duration=frame_duration)
     return rfseg_python.spectrogram_sink(
         samp_rate=geometry.samp_rate,
         fft_size=geometry.fft_size,
@@ -65,12 +66,12 @@ def spectrogram_sink(
     )
 
 
-def _make_geometry(
-    samp_rate: float, model: str | Path | Contract | None, frame_duration: float | None
+def frame_geometry(
+    samp_rate: float,
+    *,
+    model: str | Path | Contract = DEFAULT_MODEL,
+    frame_duration: float | None = None,
 ) -> Geometry:
-    if model is not None:
-        contract = model if isinstance(model, Contract) else load_contract(model)
-        return contract.make_geometry(samp_rate, frame_duration=frame_duration)
-    if frame_duration is None:
-        return make_geometry(samp_rate)
-    return make_geometry(samp_rate, frame_duration=frame_duration)
+    """Shape of rows and frames with these settings, for instance to size what hangs on the streams."""
+    contract = model if isinstance(model, Contract) else load_contract(model)
+    return contract.make_geometry(samp_rate, frame_duration=frame_duration)
