@@ -124,7 +124,7 @@ def annotating(folder: Path, recording: Recording) -> Iterator[AnnotationWriter]
     """
     make_folder(folder)
     with _linking(folder, recording) as is_linked, replacing(folder / (recording.name + META_SUFFIX)) as temporary:
-        with open(temporary, "w", encoding="utf-8") as file:
+        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
             text = json.dumps(_make_header(recording, is_linked=is_linked), indent=2, ensure_ascii=False)
             file.write(text[: text.rindex("}")].rstrip() + ',\n  "annotations": [')
             writer = AnnotationWriter(file, recording)
@@ -152,7 +152,8 @@ def _make_header(recording: Recording, *, is_linked: bool) -> dict[str, Any]:
     stated = info.get("core:extensions", [])
     if isinstance(stated, dict):  # as SigMF 0.0.2 had it
         stated = [{"name": name, "version": str(version), "optional": True} for name, version in stated.items()]
-    others = [e for e in stated if not (isinstance(e, dict) and e.get("name") == EXTENSION["name"])]
+    stated = stated if isinstance(stated, list) else []
+    others = [e for e in stated if isinstance(e, dict) and e.get("name") != EXTENSION["name"]]
     info["core:extensions"] = [*others, EXTENSION]
     if not str(info.get("core:version", "0")).startswith("1."):
         info["core:version"] = SIGMF_VERSION

@@ -6,6 +6,7 @@ grow with the recording.  Matplotlib draws; it is needed only when a picture is 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
@@ -147,7 +148,8 @@ class RecordingPicture:
         lower.imshow(_tint(np.clip((power - low) / (high - low), 0.0, 1.0), mask), **place)
         figure.colorbar(image, ax=[upper, lower], label="Power per bin (dBFS)", pad=0.01, fraction=0.03, aspect=40)
         _hatch(lower, mask, extent)
-        upper.set_title(title, loc="left", fontsize=11)
+        title = title.encode("utf-8", "backslashreplace").decode()  # a file's name may be no text at all
+        upper.set_title(title, loc="left", fontsize=11, parse_math=False)
         for axes in (upper, lower):
             axes.set_ylabel(scale.freq_label)
             axes.ticklabel_format(useOffset=False)
@@ -168,9 +170,9 @@ class RecordingPicture:
         RecordingError
             If the file cannot be written.
         """
-        figure = self.make_figure(title=title)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png")
+        with replacing(path) as temporary, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph")  # a title in a script that the font lacks
+            self.make_figure(title=title).savefig(temporary, format="png")
 
     def _scale(self) -> _Scale:
         samp_rate = self._geometry.samp_rate
@@ -296,5 +298,6 @@ def _write_label(
         fontsize=8.5,
         color="black",
         clip_on=True,
+        parse_math=False,
         bbox={"facecolor": _colour(group.class_id), "edgecolor": "black", "linewidth": 0.8, "pad": 2.0},
     )

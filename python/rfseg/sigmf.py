@@ -8,11 +8,10 @@ data that is cut inside a sample, and reads every capture of a file with headers
 
 from __future__ import annotations
 
-import calendar
 import hashlib
-import math
 import re
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ __all__ = ["Capture", "Chunk", "Recording", "open_recording"]
 
 _DATETIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?Z")
 _HASH_BLOCK = 1 << 22  # bytes
+_LARGEST = 2**63  # above every index and frequency of SigMF
 
 Capture = tuple[int, "float | None", "RxTime | None"]  # first sample, RF centre (Hz), its moment
 
@@ -124,7 +124,7 @@ class Recording:
         try:
             components = np.fromfile(self.data_path, self.datatype.component, 2 * count, offset=byte_start)
         except OSError as error:
-            raise RecordingError(f"{self.data_path} can no longer be read: {error.strerror or error}") from error
+            raise _unreadable(self.data_path, error) from error
         if components.size != 2 * count:
             raise RecordingError(f"{self.data_path} became shorter while it was read; let its writer finish")
         return self.datatype.to_complex64(components)
@@ -135,10 +135,13 @@ class Recording:
         if not isinstance(stated, str):
             return None
         digest = hashlib.sha512()
-        with open(self.data_path, "rb") as file:
-            file.seek(self.source.byte_start)
-            for left in range(self.source.byte_stop - self.source.byte_start, 0, -_HASH_BLOCK):
-                digest.update(file.read(min(_HASH_BLOCK, left)))
+        try:
+            with open(self.data_path, "rb") as file:
+                file.seek(self.source.byte_start)
+                for left in range(self.source.byte_stop - self.source.byte_start, 0, -_HASH_BLOCK):
+                    digest.update(file.read(min(_HASH_BLOCK, left)))
+        except OSError as error:
+            raise _unreadable(self.data_path, error) from error
         return digest.hexdigest() == stated.lower()
 
 
@@ -170,7 +173,7 @@ def open_recording(
     try:
         source, metadata = locate(path, is_raw=samp_rate is not None and datatype is not None)
     except OSError as error:
-        raise RecordingError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
+        raise _unreadable(error.filename or path, error) from error
     where = source.described_in
     kind, rate = _complete(metadata, where, samp_rate=samp_rate, datatype=datatype, center_freq=center_freq)
     offset = _sample_offset(metadata, where)
@@ -188,6 +191,11 @@ def open_recording(
         sample_offset=offset,
         chunks=chunks,
     )
+
+
+def _unreadable(path: str | Path, error: OSError) -> RecordingError:
+    reason = error.strerror or error
+    return RecordingError(f"{path} cannot be read: {reason}; check that it is there and who may read it")
 
 
 def _complete(
@@ -231,7 +239,7 @@ def _number(entry: dict[str, Any], key: str, where: str) -> float | None:
     value = entry.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < _LARGEST:
         raise RecordingError(f"{key}={value!r} in {where}, expected a finite number; correct it")
     return float(value)
 
@@ -239,8 +247,9 @@ def _number(entry: dict[str, Any], key: str, where: str) -> float | None:
 def _count(entry: dict[str, Any], key: str, where: str) -> int:
     """An index or a size of the metadata; 0 where there is none."""
     value = entry.get(key, 0)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1 or value < 0:
-        raise RecordingError(f"{key}={value!r} in {where}, expected an integer of at least 0; correct it")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < _LARGEST or value != value // 1:
+        raise RecordingError(f"{key}={value!r} in {where}, expected an integer from 0 on; correct it")
     return int(value)
 
 
@@ -301,10 +310,12 @@ def _rx_time(capture: dict[str, Any], where: str) -> RxTime | None:
     if stated is None:
         return None
     match = _DATETIME.fullmatch(stated) if isinstance(stated, str) else None
-    if match is None:
+    try:
+        *minute, second = (int(part) for part in match.groups()[:6])
+        fraction = float(match[7] or 0) % 1.0  # digits beyond a double's may round it up to 1
+        since_epoch = datetime(*minute, tzinfo=timezone.utc) - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    except (AttributeError, ValueError):
         raise RecordingError(
             f"core:datetime={stated!r} in {where}, expected such as 2026-01-31T12:34:56.789Z; correct or remove it"
-        )
-    seconds = calendar.timegm(tuple(int(part) for part in match.groups()[:6]))
-    fraction = float(match[7] or 0)
-    return RxTime(seconds=seconds, fraction=fraction if fraction < 1 else 0.0)
+        ) from None
+    return RxTime(seconds=since_epoch.days * 86400 + since_epoch.seconds + second, fraction=fraction)

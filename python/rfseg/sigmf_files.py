@@ -59,7 +59,7 @@ def locate(path: Path, *, is_raw: bool) -> tuple[Source, dict[str, Any]]:
     if meta_path.is_file():
         metadata = _parse_metadata(meta_path.read_bytes(), str(meta_path))
         named = Path(str(metadata["global"].get("core:dataset") or meta_path.with_suffix(DATA_SUFFIX))).name
-        data_path = meta_path.with_name(named)
+        data_path = meta_path.parent / named
         if not data_path.is_file():
             raise RecordingError(f"{meta_path} describes {named!r}, which is missing; put it into {meta_path.parent}")
         return _whole_file(meta_path.stem, data_path, meta_path), metadata
@@ -111,7 +111,7 @@ def _parse_metadata(text: bytes, where: str) -> dict[str, Any]:
     """Metadata with its three parts in place."""
     try:
         metadata = json.loads(text.decode("utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordingError(f"{where} is no JSON: {error}; fetch or write it again") from error
     if not isinstance(metadata, dict) or not isinstance(metadata.get("global"), dict):
         raise RecordingError(f"{where} is no SigMF metadata, expected an object with 'global'; name a .sigmf-meta file")

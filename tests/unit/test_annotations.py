@@ -171,6 +171,13 @@ def test_the_offset_of_a_split_recording_is_added(write_recording: Write, tmp_pa
     assert _load(tmp_path / "out")["annotations"][0]["core:sample_start"] == 1050
 
 
+def test_texts_of_any_kind_survive(write_recording: Write, tmp_path: Path) -> None:
+    description = "Zürich \ud800 東京"  # the middle one is no character at all
+    recording = open_recording(write_recording(RAMP, description=description))
+    write_annotations(tmp_path / "out", recording, [BAND])
+    assert _load(tmp_path / "out")["global"]["core:description"] == description
+
+
 def test_another_dataset_of_that_name_is_left_alone(write_recording: Write, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     other = tmp_path / "out" / "scene.sigmf-data"

@@ -178,6 +178,14 @@ def test_memory_does_not_grow_with_the_file(segment_file, tmp_path: Path) -> Non
     assert peak(24) < 1.2 * peak(8)
 
 
+@pytest.mark.parametrize("name", [b"a$b$c_{", b"\xff\xfe", "東京".encode()])
+def test_any_file_name_will_do(name: bytes, segment_file, make_carrier, write_recording, tmp_path: Path) -> None:
+    path = write_recording(make_carrier(ONE_MS), os.fsdecode(name))
+    code, out, err = segment_file(path)
+    assert (code, err) == (0, "")
+    assert len(list((tmp_path / "out").glob("*.png"))) == 1
+
+
 # ---- what is refused
 
 

@@ -108,13 +108,13 @@ def test_captures_tell_retunes_and_times(write_recording: Write) -> None:
     captures = [
         {"core:sample_start": 0, "core:frequency": 1e9, "core:datetime": "2026-01-31T12:00:01.123456789Z"},
         {"core:sample_start": 50, "core:frequency": 2e9},
-        {"core:sample_start": 90, "core:datetime": "1970-01-01T00:00:00Z"},
+        {"core:sample_start": 90, "core:datetime": "1970-01-01T00:00:60Z"},  # a leap second
     ]
     recording = open_recording(write_recording(RAMP, captures=captures))
     assert recording.captures == (
         (0, 1e9, RxTime(seconds=1769860801, fraction=0.123456789)),  # date -u -d 2026-01-31T12:00:01 +%s
         (50, 2e9, None),
-        (90, None, RxTime(seconds=0, fraction=0.0)),
+        (90, None, RxTime(seconds=60, fraction=0.0)),
     )
 
 
@@ -180,9 +180,11 @@ def test_a_file_that_becomes_shorter_is_noticed(write_recording: Write) -> None:
 
 
 def test_a_file_that_goes_away_is_noticed(write_recording: Write) -> None:
-    recording = open_recording(write_recording(RAMP))
+    recording = open_recording(write_recording(RAMP, sha512="0" * 128))
     recording.data_path.unlink()
-    with pytest.raises(RecordingError, match="can no longer be read: No such file"):
+    with pytest.raises(RecordingError, match="cannot be read: No such file or directory; check"):
+        recording.has_stated_hash()
+    with pytest.raises(RecordingError, match="cannot be read: No such file or directory; check"):
         recording.read(0, 1)
 
 
@@ -201,14 +203,16 @@ def test_samples_that_are_not_there_are_refused(start: int, count: int, write_re
         ({"datatype": "rf32_le"}, r"holds real samples, expected complex .* convert it to complex baseband"),
         ({"sample_rate": None}, r"core:sample_rate=None in .*, expected a rate above 0 Hz; give --samp-rate"),
         ({"sample_rate": -1}, r"core:sample_rate=-1.0 in .*, expected a rate above 0 Hz"),
+        ({"sample_rate": 10**400}, r"core:sample_rate=1000.* in .*, expected a finite number"),
         ({"sample_rate": "fast"}, r"core:sample_rate='fast' in .*, expected a finite number; correct it"),
         ({"num_channels": 2}, r"interleaves 2 channels, expected 1; split it"),
-        ({"offset": -4}, r"core:offset=-4 in .*, expected an integer of at least 0"),
+        ({"offset": -4}, r"core:offset=-4 in .*, expected an integer from 0 on"),
         ({"trailing_bytes": 1600}, r"holds no samples besides 1600 bytes of headers and trailer; record it again"),
         ({"captures": [{"core:sample_start": 0.5}]}, r"core:sample_start=0.5 in .*, expected an integer"),
         ({"captures": [{"core:sample_start": 200}]}, r"is truncated: it holds 200 samples, but .* sample 200; fetch"),
         ({"captures": [{"core:sample_start": 9}, {"core:sample_start": 3}]}, r"\[9, 3\], expected an ascending order"),
         ({"captures": [{"core:sample_start": 0, "core:datetime": "noon"}]}, r"core:datetime='noon' in .*expected such"),
+        ({"captures": [{"core:sample_start": 0, "core:datetime": "2026-02-30T00:00:00Z"}]}, r"datetime='2026-02-30T00"),
         ({"captures": [{"core:sample_start": 0, "core:frequency": True}]}, r"core:frequency=True .* finite number"),
         ({"captures": [3]}, r"'captures' in .* is \[3\], expected a list of objects; correct it"),
     ],
@@ -248,6 +252,8 @@ def test_data_cut_inside_a_sample_is_refused(cut: int, write_recording: Write, t
         ("lonely.sigmf-meta", b'{"global": {}}', r"describes 'lonely.sigmf-data', which is missing; put it into"),
         ("bad.sigmf-meta", b"{", r"bad.sigmf-meta is no JSON: .*; fetch or write it again"),
         ("bad.sigmf-meta", b"\xff\xfe", r"is no JSON"),
+        ("bad.sigmf-meta", b"[" * 100_000, r"is no JSON"),
+        ("dots.sigmf-meta", b'{"global": {"core:dataset": "."}}', r"describes '', which is missing"),
         ("bad.sigmf-meta", b"[]", r"is no SigMF metadata, expected an object with 'global'"),
         ("raw.iq", b"1234", r"has no raw.iq.sigmf-meta beside it, .* give both, such as --samp-rate"),
         ("raw.sigmf-data", b"1234", r"has no raw.sigmf-meta beside it"),

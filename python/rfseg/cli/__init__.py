@@ -7,6 +7,7 @@ error; 130, interrupted.
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -35,6 +36,8 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (that of the process by default); its exit code."""
     logging.basicConfig(format="rfseg: %(levelname)s: %(message)s", level=logging.WARNING)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for file names that are no UTF-8
     options = make_parser().parse_args(arguments)
     try:
         options.run(options)
