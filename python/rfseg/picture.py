@@ -34,6 +34,7 @@ _BOX_GAP = 1 / 40  # of the recording: bands of one label closer than this share
 _SIZE_INCHES, _DPI = (13.0, 8.0), 100
 _POWER_PERCENTILES = (1.0, 99.2)  # of the pixels: the ends of the power scale
 _DARKEST_TINT = 0.35  # brightness of a labelled pixel at the low end of the power scale
+_NAMED_RETUNES = 12  # more of them would overprint each other
 _LABEL_PIXELS = (74, 17)  # room that the text of a box needs
 
 
@@ -191,6 +192,8 @@ class RecordingPicture:
         for start, center in self._centers:
             x = start * scale.time_factor
             axes.axvline(x, color="white", linewidth=1.0, linestyle="--")
+            if len(self._centers) > _NAMED_RETUNES:
+                continue
             text = "centre unknown" if center is None else f"centre {center / 1e6:g} MHz"
             axes.annotate(
                 text, (x, 0.0), (4, 4), xycoords=("data", "axes fraction"), textcoords="offset points",
