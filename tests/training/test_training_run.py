@@ -17,7 +17,7 @@ from rfseg.training.recipe import VALIDATION_SEED, TrainingRecipe
 from rfseg.training.trainer import Trainer, load_network
 
 SCENES = Recipe(rates=((15.36e6, 1.0),), durations=((1e-3, 1.0),))
-RECIPE = TrainingRecipe(minutes=0.12, scenes=SCENES, columns=1024, half_share=1.0, pool=320)
+RECIPE = TrainingRecipe(minutes=0.12, scenes=SCENES, columns=768, half_share=1.0, pool=320)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def samples():
 
 
 def test_a_batch_has_features_and_masks_of_one_size(samples):
-    features, masks = make_batch(samples, 64, RECIPE, np.random.default_rng(0))
+    features, masks = make_batch(samples, 64, RECIPE, np.random.default_rng(0), halved=True)
     assert features.shape == (8, 3, 128, 64) and masks.shape == (8, 128, 64)
     assert torch.isfinite(features).all()
     assert set(masks.unique().tolist()) <= {0, 1, 2, 3, UNKNOWN}
@@ -34,7 +34,7 @@ def test_a_batch_has_features_and_masks_of_one_size(samples):
 
 def test_bins_that_pad_a_frame_are_not_learnt():
     sample = make_sample(Recipe(rates=((20e6, 1.0),), durations=((1e-3, 1.0),)), 3)  # 80 bins, padded to 96
-    _, masks = make_batch([sample, sample], 96, RECIPE, np.random.default_rng(0))
+    _, masks = make_batch([sample, sample], 96, RECIPE, np.random.default_rng(0), halved=True)
     padded = (masks == UNKNOWN).all(dim=1)  # (N, width)
     assert (padded.sum(dim=1) >= 16).all()
 
@@ -62,7 +62,7 @@ def test_a_few_steps_on_the_same_frames_lower_the_loss(samples):
     torch.manual_seed(0)
     network = RFSegmenter()
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
-    features, masks = make_batch(samples[:4], 64, RECIPE, np.random.default_rng(0))
+    features, masks = make_batch(samples[:4], 64, RECIPE, np.random.default_rng(0), halved=True)
     losses = []
     for _ in range(12):
         loss = segmentation_loss(network(features), masks, RECIPE)
@@ -116,7 +116,7 @@ def test_a_perfect_model_scores_one():
     ("changes", "text"),
     [
         ({"minutes": 0}, "minutes=0 must be above 0"),
-        ({"columns": 512}, "columns=512 must be at least 1024"),
+        ({"columns": 128}, "columns=128 must be at least 256"),
         ({"uses": 0.5}, "uses=0.5 must be at least 1"),
     ],
 )

@@ -6,8 +6,6 @@ import argparse
 import logging
 from pathlib import Path
 
-import torch
-
 from .recipe import TrainingRecipe
 
 
@@ -18,7 +16,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, required=True, help="folder of the run")
     train.add_argument("--minutes", type=float, default=TrainingRecipe.minutes)
     train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--threads", type=int, default=2)
+    train.add_argument("--processes", type=int, default=2, help="training processes, of one thread each")
     check = commands.add_parser("evaluate", help="figures of a checkpoint on held-out scenes")
     check.add_argument("--checkpoint", type=Path, required=True)
     check.add_argument("--scenes", type=int, default=400)
@@ -35,10 +33,10 @@ def main() -> None:
     options = _parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if options.command == "train":
-        from .trainer import Trainer
+        from .parallel import launch
+        from .trainer import train
 
-        torch.set_num_threads(options.threads)
-        Trainer(options.out, TrainingRecipe(minutes=options.minutes, seed=options.seed)).run()
+        launch(options.processes, train, options.out, TrainingRecipe(minutes=options.minutes, seed=options.seed))
     elif options.command == "evaluate":
         from .report import evaluate_checkpoint
 

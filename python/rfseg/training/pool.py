@@ -20,6 +20,7 @@ __all__ = ["Pool", "Sample", "make_batch", "make_sample"]
 
 _CROP = 128  # bins; wider frames are cut to this
 _WIDE_CROP = 256  # or, one batch in six, to this
+_LEAST = 4  # frames in a batch, for the batch norm of pooled maps
 _NICE = 5  # the generator yields to the trainer
 
 
@@ -60,22 +61,17 @@ class Pool:
     recipe : TrainingRecipe
     first_seed : int
         Seed of the first scene; a resumed run goes on where it stopped.
-    processes : int
-        Generator processes.
+    stride : int
+        From one seed to the next: as many as there are pools.
     """
 
-    def __init__(self, recipe: TrainingRecipe, first_seed: int, *, processes: int = 1) -> None:
+    def __init__(self, recipe: TrainingRecipe, first_seed: int, *, stride: int = 1) -> None:
         context = multiprocessing.get_context("spawn")
         self._queue = context.Queue(maxsize=48)
-        self._workers = [
-            context.Process(
-                target=_produce, args=(recipe.scenes, first_seed + i, processes, self._queue), daemon=True
-            )
-            for i in range(processes)
-        ]
-        for worker in self._workers:
-            worker.start()
-        self.next_seed = first_seed
+        arguments = (recipe.scenes, first_seed, stride, self._queue)
+        self._worker = context.Process(target=_produce, args=arguments, daemon=True)
+        self._worker.start()
+        self.next_seed, self._stride = first_seed, stride
         self._scenes: deque[Sample] = deque(maxlen=recipe.pool)
 
     def __len__(self) -> int:
@@ -90,7 +86,7 @@ class Pool:
             except queue.Empty:
                 break
             taken += 1
-        self.next_seed += taken
+        self.next_seed += taken * self._stride
         return taken
 
     def draw(self, columns: int, rng: np.random.Generator) -> tuple[list[Sample], int]:
@@ -100,14 +96,13 @@ class Pool:
         if width > _CROP:
             width = _WIDE_CROP if width >= _WIDE_CROP and rng.random() < 1 / 6 else _CROP
         fitting = [s for s in self._scenes if s.width == width or (s.width > width and width >= _CROP)]
-        count = min(len(fitting), max(2, columns // width))
+        count = min(len(fitting), max(_LEAST, columns // width))
         return [fitting[i] for i in rng.choice(len(fitting), size=count, replace=False)], width
 
     def close(self) -> None:
-        """End the generator processes."""
-        for worker in self._workers:
-            worker.terminate()
-            worker.join()
+        """End the generator process."""
+        self._worker.terminate()
+        self._worker.join()
 
 
 def _cut_short(rows: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
@@ -117,11 +112,13 @@ def _cut_short(rows: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> 
     mask[valid:] = UNKNOWN
 
 
-def make_batch(samples: list[Sample], width: int, recipe: TrainingRecipe, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def make_batch(
+    samples: list[Sample], width: int, recipe: TrainingRecipe, rng: np.random.Generator, *, halved: bool
+) -> tuple[Tensor, Tensor]:
     """Features and masks of one batch, augmented.
 
     The features come from the whole frame; crops are cut afterwards, so the noise reference is what it
-    will be in use.  Some batches keep half of the rows: twice the variety for the time.
+    will be in use.  A halved batch keeps half of the rows: twice the variety for the time.
 
     Returns
     -------
@@ -130,7 +127,7 @@ def make_batch(samples: list[Sample], width: int, recipe: TrainingRecipe, rng: n
     """
     features, masks = [], []
     full = samples[0].mask.shape[0]
-    height = full // 2 if rng.random() < recipe.half_share else full
+    height = full // 2 if halved else full
     for sample in samples:
         rows, mask = sample.rows.astype(np.float32), sample.mask.copy()
         if rng.random() < 0.04:

@@ -26,13 +26,13 @@ class TrainingRecipe:
     peak_rate : float
         Highest learning rate of the one-cycle schedule.
     columns : int
-        Bins in a batch: 20 scenes of 64 bins, or 10 of 128.
+        Bins in the batch of one process: 12 scenes of 64 bins, or 6 of 128.
     half_share : float
         Share of the batches that see half of the rows of each frame.
     uses : float
         How often a scene is trained on before a fresh one takes its place, on average.
     pool : int
-        Scenes kept in memory.
+        Scenes that one process keeps in memory.
     class_weights : tuple of float
         Of the cross entropy, by class id.
     dice_weight, error_weight : float
@@ -48,10 +48,10 @@ class TrainingRecipe:
     peak_rate: float = 3e-3
     weight_decay: float = 1e-2
     warm_up: float = 0.06  # share of the time
-    columns: int = 1280
+    columns: int = 768
     half_share: float = 0.6
     uses: float = 6.0
-    pool: int = 3000
+    pool: int = 2000
     class_weights: tuple[float, ...] = (1.0, 1.5, 1.5, 3.0)
     dice_weight: float = 0.5
     error_weight: float = 0.5
@@ -62,7 +62,7 @@ class TrainingRecipe:
     def __post_init__(self) -> None:
         if self.minutes <= 0:
             raise SceneError(f"minutes={self.minutes!r} must be above 0")
-        if self.columns < 1024:
-            raise SceneError(f"columns={self.columns!r} must be at least 1024: a batch needs two frames of 512 bins")
+        if self.columns < 256:
+            raise SceneError(f"columns={self.columns!r} must be at least 256: batch norm needs several frames")
         if self.uses < 1:
             raise SceneError(f"uses={self.uses!r} must be at least 1")

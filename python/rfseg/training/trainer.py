@@ -18,10 +18,11 @@ from ..models.deployable import DeployableSegmenter
 from ..models.rf_segmenter import RFSegmenter
 from .evaluation import evaluate, validation_scenes
 from .losses import segmentation_loss
+from .parallel import average_over_ranks
 from .pool import Pool, make_batch
 from .recipe import TrainingRecipe
 
-__all__ = ["CHECKPOINT", "Trainer", "load_network"]
+__all__ = ["CHECKPOINT", "Trainer", "load_network", "train"]
 
 CHECKPOINT = "last.pt"
 _FIRST_SCENES = 300  # in the pool before the first step
@@ -41,6 +42,12 @@ def load_network(checkpoint: Path) -> RFSegmenter:
     return network.eval()
 
 
+def train(rank: int, ranks: int, folder: Path, recipe: TrainingRecipe) -> None:
+    """Body of one of ``ranks`` training processes."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    Trainer(folder, recipe, rank=rank, ranks=ranks).run()
+
+
 class Trainer:
     """One run in one folder.
 
@@ -49,11 +56,13 @@ class Trainer:
     folder : Path
         Receives ``last.pt`` and ``log.jsonl``; a folder that holds a checkpoint is resumed.
     recipe : TrainingRecipe
+    rank, ranks : int
+        Which of how many processes this is; only the first writes.
     """
 
-    def __init__(self, folder: Path, recipe: TrainingRecipe) -> None:
+    def __init__(self, folder: Path, recipe: TrainingRecipe, *, rank: int = 0, ranks: int = 1) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.recipe = folder, recipe
+        self.folder, self.recipe, self.rank, self.ranks = folder, recipe, rank, ranks
         torch.manual_seed(recipe.seed)
         self.network = RFSegmenter()
         self.average = copy.deepcopy(self.network).eval()
@@ -68,9 +77,9 @@ class Trainer:
     def run(self) -> None:
         """Train until the recipe's time is over."""
         recipe = self.recipe
-        pool = Pool(recipe, self.next_seed)
-        scenes = validation_scenes(_QUICK_SCENES, recipe.scenes)
-        rng = np.random.default_rng([recipe.seed, self.step])
+        pool = Pool(recipe, self.next_seed + self.rank, stride=self.ranks)
+        scenes = validation_scenes(_QUICK_SCENES, recipe.scenes) if self.rank == 0 else []
+        rng = np.random.default_rng([recipe.seed, self.step, self.rank])
         budget = recipe.minutes * 60.0
         pool.fill(_FIRST_SCENES, wait=True)
         clock = checked = time.monotonic()
@@ -83,7 +92,7 @@ class Trainer:
                 owed -= pool.fill(int(owed))
                 now = time.monotonic()
                 self.elapsed, clock = self.elapsed + now - clock, now
-                if now - checked > _CHECK_S or self.elapsed >= budget:
+                if self.rank == 0 and (now - checked > _CHECK_S or self.elapsed >= budget):
                     self.next_seed = pool.next_seed
                     self._report(losses, scenes, len(pool))
                     losses, checked = [], time.monotonic()
@@ -93,18 +102,20 @@ class Trainer:
     def _step(self, pool: Pool, rng: np.random.Generator) -> float:
         """One optimiser step; returns the loss."""
         samples, width = pool.draw(self.recipe.columns, rng)
-        features, masks = make_batch(samples, width, self.recipe, rng)
+        halved = np.random.default_rng([self.recipe.seed, self.step]).random() < self.recipe.half_share
+        features, masks = make_batch(samples, width, self.recipe, rng, halved=halved)  # alike on all ranks
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
         logits = self.network.train()(features)
         loss = segmentation_loss(logits, masks, self.recipe)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.elapsed = average_over_ranks(self.network, self.elapsed)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP_NORM)
         if torch.isfinite(norm):
             self.optimizer.step()
         self.step += 1
-        self.images += len(samples)
+        self.images += len(samples) * self.ranks
         self._last_batch = len(samples)
         self._average_weights()
         return float(loss.detach())
