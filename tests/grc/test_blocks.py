@@ -22,15 +22,18 @@ OWN_DEFAULTS = {"samp_rate", "path"}
 
 @pytest.fixture(scope="module")
 def platform() -> Platform:
-    """GRC itself, with these blocks and those of GNU Radio."""
+    """GRC itself, with these blocks and the most basic ones of its own."""
     from gnuradio import gr
 
     messages = []
     Messages.register_messenger(messages.append)
     platform = Platform(
-        name="GNU Radio Companion", prefs=gr.prefs(), version=gr.version(), version_parts=("3", "10", "0"), install_prefix=""
+        name="GNU Radio Companion", prefs=gr.prefs(), version=gr.version(), version_parts=("3", "10", "0")
     )
-    platform.build_library([str(FOLDER), "/usr/share/gnuradio/grc/blocks"])
+    installed = gr.prefs().get_string("grc", "global_blocks_path", "").split(":")
+    files = (path for folder in installed for path in Path(folder).glob("*.yml"))
+    core = [path for path in files if "_" not in path.name]  # options, variable, domains
+    platform.build_library([str(FOLDER), *map(str, core)])
     yield platform
     assert not [m for m in messages if "rfseg" in m and "error" in m.lower()]
 
@@ -53,6 +56,15 @@ def render(description: dict, template: str) -> str:
         quoted = parameter["dtype"] in ("string", "file_open", "file_save")
         values.setdefault(parameter["id"], repr(text) if quoted else text)
     return Template(template).render(**values)
+
+
+def make_graph(platform: Platform):
+    """A flowgraph with nothing but a sample rate."""
+    graph = platform.make_flow_graph()
+    variable = graph.new_block("variable")
+    variable.params["id"].set_value("samp_rate")
+    variable.params["value"].set_value("30.72e6")
+    return graph
 
 
 def call_of(text: str) -> inspect.BoundArguments | dict:
@@ -140,8 +152,7 @@ def test_every_block_of_the_module_has_a_description():
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_grc_loads_it_and_finds_its_ports_and_its_documentation(platform, path, monkeypatch, threshold_model_folder):
     identity = load(path)["id"]
-    graph = platform.make_flow_graph()
-    graph.get_block("samp_rate").params["value"].set_value("30.72e6")
+    graph = make_graph(platform)
     block = graph.new_block(identity)
     block.params["id"].set_value("under_test")
     if "model" in block.params:
@@ -167,8 +178,7 @@ def test_grc_loads_it_and_finds_its_ports_and_its_documentation(platform, path, 
     ],
 )
 def test_a_wrong_value_is_refused_in_words(platform, threshold_model_folder, name, value, text):
-    graph = platform.make_flow_graph()
-    graph.get_block("samp_rate").params["value"].set_value("30.72e6")
+    graph = make_graph(platform)
     block = graph.new_block("rfseg_rf_segmenter")
     block.params[name].set_value(value)
     graph.rewrite()
