@@ -291,16 +291,17 @@ BOOST_AUTO_TEST_CASE(the_last_segments_move_back_to_the_last_sample)
     check_same({ row_of(frame, small, 7, 1), row_of(frame, small, 7, 1) + 64 }, expected);
 }
 
-BOOST_AUTO_TEST_CASE(a_cut_frame_repeats_its_last_row)
+BOOST_AUTO_TEST_CASE(a_cut_frame_goes_on_with_its_rows_mirrored_in_time)
 {
-    const iq samples = noise(95); // segments start at 0, 30, 60 (row 0) and 90 (row 1)
+    const iq samples = noise(185); // rows 0 and 1, and row 2 from the segment at 180
     const result got = run(small, samples);
     BOOST_TEST(got.frames.size() == 1);
-    BOOST_TEST(got.valid[0] == 95);
-    const float* valid = row_of(got.frames[0], small, 1);
-    for (unsigned row = 2; row < small.rows; row++) {
+    BOOST_TEST(got.valid[0] == 185);
+    const unsigned sources[] = { 0, 1, 2, 2, 1, 0, 0, 1 };
+    for (unsigned row = 3; row < small.rows; row++) {
+        const float* source = row_of(got.frames[0], small, sources[row]);
         BOOST_TEST(std::equal(
-            valid, valid + small.row_size(), row_of(got.frames[0], small, row)));
+            source, source + small.row_size(), row_of(got.frames[0], small, row)));
     }
 }
 
