@@ -405,10 +405,15 @@ void spectrogram_kernel::finish_run()
     if (d_row_segments > 0) {
         close_row();
     }
+    // The valid rows again, backwards, forwards and so on: a network sees more of the same.
     const std::size_t row_size = d_shape.row_size();
+    const unsigned last = d_row - 1;
     for (; d_row < d_shape.rows; d_row++) {
-        const auto previous = d_rows.begin() + (d_row - 1) * row_size;
-        std::copy(previous, previous + row_size, previous + row_size);
+        const unsigned turn = d_row % (2 * last + 2);
+        const unsigned mirrored = std::min(turn, 2 * last + 1 - turn);
+        std::copy_n(d_rows.begin() + mirrored * row_size,
+                    row_size,
+                    d_rows.begin() + d_row * row_size);
     }
     d_complete = true;
 }

@@ -137,15 +137,16 @@ def iter_frames(recording: Source, geometry: Geometry) -> Iterator[tuple[Frame, 
     index = 0
     for (begin, center_freq, rx_time), end in zip(captures, ends):
         for start in range(begin, end, geometry.frame_samples):
+            valid_samples = min(geometry.frame_samples, end - start)
             frame = Frame(
                 index=index,
                 sample_start=start,
                 sample_count=geometry.frame_samples,
-                valid_samples=min(geometry.frame_samples, end - start),
+                valid_samples=valid_samples,
                 samp_rate=recording.samp_rate,
                 center_freq=center_freq,
                 rx_time=None if rx_time is None else rx_time.after(start - begin, recording.samp_rate),
-                last=start + geometry.frame_samples >= recording.sample_count,
+                last=start + valid_samples >= recording.sample_count,
             )
             length = min(geometry.frame_samples + geometry.overhang, end - start)
             yield frame, recording.read(start, length)

@@ -66,7 +66,8 @@ def frame_rows(iq: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, int]:
     Returns
     -------
     rows : float32 ``(C, T, F)``
-        dBFS, one channel per reduction.  The rows after the last valid one repeat it.
+        dBFS, one channel per reduction.  After the last valid row the valid ones come again, backwards,
+        forwards and so on, so that a network sees more of the same.
     non_finite : int
         Samples of the frame (without its overhang) that were NaN or infinite.
 
@@ -98,7 +99,8 @@ def frame_rows(iq: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, int]:
         offsets = row_starts[first : first + step] - begin
         for channel, reduction in enumerate(geometry.reductions):
             rows[channel, first : first + offsets.size] = _reduce(power, offsets, reduction)
-    rows[:, row_starts.size :] = rows[:, row_starts.size - 1 : row_starts.size]
+    turn = np.arange(row_starts.size, geometry.rows) % (2 * row_starts.size)
+    rows[:, row_starts.size :] = rows[:, np.minimum(turn, 2 * row_starts.size - 1 - turn)]
     return rows, non_finite
 
 

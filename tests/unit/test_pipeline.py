@@ -51,10 +51,18 @@ def test_new_capture_cuts_the_frame_and_sets_centre_and_time():
         (20_000, 15_360, 2e9),
         (35_360, 14_640, 2e9),
     ]
+    assert [f.last for f, _ in frames] == [False, False, False, True]
     assert frames[0][0].rx_time is None
     assert frames[3][0].rx_time.seconds == 5 and frames[3][0].rx_time.fraction == pytest.approx(0.501)
     assert [iq.size for _, iq in frames] == [15_360 + geometry.overhang, 4_640, 15_360 + geometry.overhang, 14_640]
     assert all(iq[0] == f.sample_start for f, iq in frames)
+
+
+def test_only_the_very_last_frame_is_the_last_however_late_the_retunes_come():
+    geometry = make_geometry(SAMP_RATE, frame_duration=1e-3)
+    captures = [(0, 1e9, None), (2_000, 2e9, None), (4_000, 3e9, None)]
+    frames = [f for f, _ in iter_frames(Samples(np.zeros(5_000, np.complex64), captures), geometry)]
+    assert [f.last for f in frames] == [False, False, True]
 
 
 def test_bands_lie_on_their_samples_and_ids_run_on(threshold_model, make_carrier):

@@ -67,11 +67,12 @@ def test_last_segment_moves_back_onto_the_last_samples_where_the_run_ends():
 
 
 @pytest.mark.parametrize("valid", [1, 63, 64, 90, 91, 400, 719])
-def test_cut_frame_repeats_its_last_valid_row(valid):
+def test_cut_frame_goes_on_with_its_rows_mirrored_in_time(valid):
     rows, _ = frame_rows(noise(valid), SMALL)
     count = SMALL.valid_rows(valid)
     assert rows.shape == (2, 8, 64)
-    assert np.all(rows[:, count:] == rows[:, count - 1 : count])
+    period = [*range(count), *reversed(range(count))]
+    np.testing.assert_array_equal(rows, rows[:, (period * 8)[:8]])
 
 
 def test_run_shorter_than_a_segment_is_padded_with_zeros():
