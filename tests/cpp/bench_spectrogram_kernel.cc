@@ -8,6 +8,10 @@
 // of CPU time.
 
 #include <gnuradio/rfseg/spectrogram_kernel.h>
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
 #include <random>
 #include <vector>
 
