@@ -42,9 +42,10 @@ def segment_power(iq: np.ndarray, starts: np.ndarray, fft_size: int) -> np.ndarr
     window = periodic_hann(fft_size)
     segments = np.lib.stride_tricks.sliding_window_view(iq, fft_size)[starts] * window  # (s, F)
     spectra = scipy.fft.fftshift(scipy.fft.fft(segments, axis=-1), axes=-1)
-    with np.errstate(over="ignore"):  # what overflows is clipped
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is clipped
         power = (spectra.real**2 + spectra.imag**2) / np.float32(window.sum(dtype=np.float64) ** 2)
-    return np.clip(power, *POWER_RANGE).astype(np.float32)
+    lowest, highest = POWER_RANGE
+    return np.clip(np.where(np.isnan(power), highest, power), lowest, highest).astype(np.float32)
 
 
 def frame_rows(iq: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, int]:

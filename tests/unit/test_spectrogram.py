@@ -96,6 +96,8 @@ def test_samples_that_are_not_finite_count_as_zero(bad):
 def test_silence_and_huge_samples_stay_inside_the_power_range():
     silent, _ = frame_rows(np.zeros(SMALL.frame_samples, np.complex64), SMALL)
     loud, _ = frame_rows(np.full(SMALL.frame_samples, 1e18, np.complex64), SMALL)
+    beyond, _ = frame_rows(np.full(SMALL.frame_samples, 3e38, np.complex64), SMALL)  # the transform overflows
+    assert np.isfinite(beyond).all() and beyond.max() == pytest.approx(200.0, abs=SINGLE_PRECISION_DB)
     assert silent.min() == silent.max() == -200.0
     assert loud.max() == pytest.approx(200.0, abs=SINGLE_PRECISION_DB)
 

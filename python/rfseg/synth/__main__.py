@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .demo import DEFAULT_SEED, demo_scene
+from .demo import CENTER_FREQ, DEFAULT_SEED, demo_scene
 from .recording import write_recording
 from .scene import Recipe, make_scene
 
@@ -23,9 +23,15 @@ def main() -> None:
         command.add_argument("--seed", type=int, default=seed)
         command.add_argument("--datatype", choices=("ci8", "ci16_le", "cf32_le"), default="ci8" if name == "demo" else "cf32_le")
     options = parser.parse_args()
-    scene = demo_scene(options.seed) if options.command == "demo" else make_scene(Recipe(), options.seed)
-    text = f"Made by rfseg.synth {options.command}, seed {options.seed}"
-    write_recording(scene, options.out, datatype=options.datatype, description=text)
+    is_demo = options.command == "demo"
+    scene = demo_scene(options.seed) if is_demo else make_scene(Recipe(), options.seed)
+    write_recording(
+        scene,
+        options.out,
+        datatype=options.datatype,
+        description=f"Made by rfseg.synth {options.command}, seed {options.seed}",
+        center_freq=CENTER_FREQ if is_demo else None,
+    )
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from .radar import PulseTrain
 from .receiver import Receiver
 from .scene import Plan, Scene, realise
 
-__all__ = ["demo_scene"]
+__all__ = ["CENTER_FREQ", "demo_scene"]
 
+CENTER_FREQ = 3.6e9  # Hz, what the recording states
 SAMP_RATE = 30.72e6
 DURATION = 40e-3
 DEFAULT_SEED = 7

@@ -15,11 +15,15 @@ __all__ = ["write_recording"]
 _SCALES = {"ci8": (np.int8, 2**7), "ci16_le": (np.dtype("<i2"), 2**15)}  # datatype: (type, full scale)
 
 
-def write_recording(scene: Scene, path: Path, *, datatype: str = "ci16_le", description: str = "") -> None:
+def write_recording(
+    scene: Scene, path: Path, *, datatype: str = "ci16_le", description: str = "", center_freq: float | None = None
+) -> None:
     """Write ``path.sigmf-data`` and ``path.sigmf-meta``: the frame's samples and who sent.
 
     Parameters
     ----------
+    center_freq : float or None
+        RF centre that the recording states, Hz; None for a baseband scene.
     datatype : {"ci8", "ci16_le", "cf32_le"}
         SigMF datatype of the samples.
     """
@@ -30,12 +34,13 @@ def write_recording(scene: Scene, path: Path, *, datatype: str = "ci16_le", desc
         kind, scale = _SCALES[datatype]
         parts = np.stack([samples.real, samples.imag], axis=-1) * scale
         data = np.clip(np.rint(parts), -scale, scale - 1).astype(kind).tobytes()
+    center = 0.0 if center_freq is None else center_freq
     annotations = [
         {
             "core:sample_start": e.sample_start,
             "core:sample_count": e.sample_count,
-            "core:freq_lower_edge": round(e.freq_lower_edge, 1),
-            "core:freq_upper_edge": round(e.freq_upper_edge, 1),
+            "core:freq_lower_edge": round(center + e.freq_lower_edge, 1),
+            "core:freq_upper_edge": round(center + e.freq_upper_edge, 1),
             "core:label": e.label,
             "core:comment": f"{e.comment}, SNR {e.snr_db:.1f} dB",
         }
@@ -51,7 +56,7 @@ def write_recording(scene: Scene, path: Path, *, datatype: str = "ci16_le", desc
             "core:recorder": "rfseg.synth",
             "core:license": "https://creativecommons.org/publicdomain/zero/1.0/",
         },
-        "captures": [{"core:sample_start": 0}],
+        "captures": [{"core:sample_start": 0} | ({} if center_freq is None else {"core:frequency": center_freq})],
         "annotations": annotations,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
