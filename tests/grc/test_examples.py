@@ -133,7 +133,7 @@ def test_the_compiled_flowgraph_finds_what_the_library_finds(compiled, recording
     shutil.copy(recording.with_suffix(".sigmf-data"), plain.with_suffix(".sigmf-data"))
     lines = tmp_path / "bands.jsonl"
     run(
-        compiled / "segment_recording.py", "--recording", plain.with_suffix(".sigmf-data"),
+        compiled / "recording_to_bands.py", "--recording", plain.with_suffix(".sigmf-data"),
         "--samp-rate", SAMP_RATE, "--model", MODEL, "--bands-file", lines,
     )  # fmt: skip
     expected = [band for frame in segment_recording(open_recording(plain), Session(MODEL)) for band in frame.bands]

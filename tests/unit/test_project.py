@@ -62,9 +62,17 @@ def test_no_file_names_a_path_or_host_of_one_machine() -> None:
 
 
 def test_every_example_says_what_it_does() -> None:
-    examples = [path for path in (ROOT / "examples").iterdir() if path.suffix in (".grc", ".py")]
+    examples = [p for p in _tracked() if p.parent == ROOT / "examples" and p.suffix in (".grc", ".py")]
     assert examples
     assert [path.name for path in examples if not path.with_suffix(".md").is_file()] == []
+
+
+def test_companion_writes_its_program_over_no_example() -> None:
+    flowgraphs = [path for path in _tracked() if path.suffix == ".grc"]
+    assert flowgraphs
+    for path in flowgraphs:
+        (program,) = re.findall(r"^options:\n.*?^    id: (\w+)$", path.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+        assert path.with_name(f"{program}.py") not in _tracked()
 
 
 def test_every_model_has_a_card_and_every_card_a_model() -> None:
