@@ -18,14 +18,14 @@ __all__ = ["OTHER_KINDS", "OtherEmitter", "add_other", "draw_other"]
 
 # kind: weight, occupied width in Hz (low, high)
 OTHER_KINDS: dict[str, tuple[float, tuple[float, float]]] = {
-    "wifi": (0.24, (16.6e6, 16.6e6)),
-    "wifi40": (0.06, (36e6, 36e6)),
-    "single-carrier": (0.14, (0.5e6, 10e6)),
+    "wifi": (0.30, (16.6e6, 16.6e6)),
+    "wifi40": (0.08, (36e6, 36e6)),
+    "single-carrier": (0.13, (0.5e6, 10e6)),
     "umts": (0.06, (4.2e6, 4.2e6)),
     "block": (0.12, (1e6, 30e6)),  # noise-like: digital television, jammers
-    "narrow": (0.16, (0.2e6, 0.2e6)),  # lines 200 kHz wide, as GSM has them
-    "hopper": (0.08, (1e6, 1e6)),
-    "spurs": (0.14, (0.0, 0.0)),
+    "narrow": (0.15, (0.2e6, 0.2e6)),  # lines 200 kHz wide, as GSM has them
+    "hopper": (0.06, (1e6, 1e6)),
+    "spurs": (0.10, (0.0, 0.0)),
 }
 
 

@@ -75,7 +75,7 @@ def _at(plan: CarrierPlan, center: float, snr_db: float | None = None) -> Carrie
 def plan_carriers(samp_rate: float, rng: np.random.Generator) -> list[CarrierPlan]:
     """Carriers of a scene: none, one that fills the band, a row of adjacent ones, or scattered ones."""
     narrow = samp_rate <= 31e6
-    mode = rng.choice(["none", "fill", "adjacent", "scattered"], p=[0.1, 0.34, 0.16, 0.4] if narrow else [0.1, 0.16, 0.16, 0.58])
+    mode = rng.choice(["none", "fill", "adjacent", "scattered"], p=[0.15, 0.32, 0.15, 0.38] if narrow else [0.15, 0.15, 0.15, 0.55])
     if mode == "none":
         return []
     if mode == "fill":
@@ -120,7 +120,7 @@ def _scattered(samp_rate: float, rng: np.random.Generator) -> list[CarrierPlan]:
 
 def plan_others(samp_rate: float, carriers: list[CarrierPlan], rng: np.random.Generator) -> list[OtherEmitter]:
     """Other emitters: more often where there are no carriers, outside them where there is room."""
-    if rng.random() > (0.36 if carriers else 0.7):
+    if rng.random() > (0.42 if carriers else 0.8):
         return []
     kinds = list(OTHER_KINDS)
     found: list[OtherEmitter] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,16 @@ def write_graph(model: nn.Module, path: Path) -> None:
         output_names=["mask", "confidence"],
         verbose=False,
     )
+    _strip(program.model.graph)
     path.parent.mkdir(parents=True, exist_ok=True)
     program.save(str(path), external_data=False)
+
+
+def _strip(graph: Iterable[Any]) -> None:
+    """Drop the exporter's notes on every node: stack traces, with the paths of the exporting machine."""
+    for node in graph:
+        node.metadata_props.clear()
+        node.doc_string = None
 
 
 def export_network(model: DeployableSegmenter, path: Path, *, training: dict[str, Any], metrics: dict[str, Any]) -> None:
