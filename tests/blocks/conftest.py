@@ -48,7 +48,7 @@ class ArraySource(gr.sync_block):
         begin = self.nitems_written(0)
         count = min(int(self._rng.integers(1, self._largest + 1)), len(output_items[0]), len(self._items) - begin)
         if count == 0:
-            self.end.wait()
+            self.end.wait(20.0)  # a test that fails does not set it
             return int(gr.WORK_DONE)
         output_items[0][:count] = self._items[begin : begin + count]
         for offset, tags in self._tags.items():
