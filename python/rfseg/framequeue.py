@@ -9,6 +9,7 @@ over between two frames.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -33,10 +34,12 @@ __all__ = [
     "FrameOutcome",
     "FrameWorker",
     "Judge",
+    "LogPace",
     "Mode",
     "ModelChange",
     "ModelLoader",
     "Runnable",
+    "STOP_TIMEOUT",
     "check_replacement",
     "choose",
     "ring_samples",
@@ -50,6 +53,7 @@ _Outcome = TypeVar("_Outcome")
 
 DEFAULT_HOLD = 0.25  # s; a frame of 20 ms, four more that wait, and as much again for a busy machine
 DEFAULT_QUEUE_DEPTH = 4  # frames
+STOP_TIMEOUT = 5.0  # s; far more than an inference takes
 
 _LOSSLESS_RING_FRAMES = 4  # one being filled, one in work, two between the blocks
 
@@ -81,6 +85,22 @@ def choose(options: type[_Option], value: str, name: str) -> _Option:
     except ValueError:
         known = ", ".join(option.value for option in options)
         raise OptionError(f"{name}={value!r} is unknown, expected one of {known}") from None
+
+
+class LogPace:
+    """Says when the next line of a kind may be logged: the first at once, then one in ``interval`` s."""
+
+    def __init__(self, interval: float = 1.0) -> None:
+        self._interval = interval
+        self._next = -math.inf
+
+    def is_due(self) -> bool:
+        """Whether to log now; if so, the interval begins anew."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._interval
+        return True
 
 
 class Runnable(Protocol):
@@ -316,13 +336,18 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or not (self._waiting or self._is_working))
 
-    def stop(self) -> int:
-        """End the thread after the frame in work; returns how many outcomes no one has collected."""
+    def stop(self, timeout: float = STOP_TIMEOUT) -> int:
+        """End the thread after the frame in work; returns how many outcomes no one has collected.
+
+        A thread that does not end within ``timeout`` s hangs in its judge; it is left alone, with a warning.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                _log.warning("a frame has been in work for more than %g s; its thread is left alone", timeout)
             self._thread = None
         return len(self._entries)
 

@@ -14,6 +14,7 @@ from rfseg.framequeue import (
     DropPolicy,
     FrameJudge,
     FrameWorker,
+    LogPace,
     Mode,
     ModelLoader,
     check_replacement,
@@ -162,6 +163,25 @@ def test_stopping_waits_for_the_frame_in_work_alone_and_starting_goes_on():
     worker.start()
     assert [key for key, _ in collect_all(worker, 3)] == [0, 1, 2]
     worker.stop()
+
+
+def test_a_judge_that_hangs_does_not_keep_the_worker_from_stopping(caplog):
+    judge = Counter()
+    judge.gate.clear()
+    worker = FrameWorker(judge, depth=5, policy=DropPolicy.DROP_OLDEST)
+    worker.start()
+    worker.submit(0, "data")
+    assert judge.begun.wait(TIMEOUT)
+    assert worker.stop(timeout=0.01) == 1
+    assert "its thread is left alone" in caplog.text
+    judge.gate.set()
+
+
+def test_lines_are_logged_at_a_pace():
+    assert [LogPace(60.0).is_due() for _ in range(2)] == [True, True]
+    pace = LogPace(60.0)
+    assert [pace.is_due() for _ in range(3)] == [True, False, False]
+    assert LogPace(0.0).is_due()
 
 
 def test_on_ready_comes_once_for_each_frame_that_was_judged():

@@ -10,6 +10,7 @@ import pmt
 from gnuradio import gr
 from rfseg.bandlines import band_to_json
 from rfseg.errors import BandError
+from rfseg.framequeue import LogPace
 
 from .messages import BandsMessage
 from .rfseg_python import keys
@@ -41,6 +42,7 @@ class band_logger(gr.basic_block):
             raise BandError(f"folder {str(self._path.parent)!r} of path does not exist; create it first")
         self._file: TextIO | None = None
         self._bands = self._bad_messages = 0
+        self._bad_message_pace = LogPace()
         self.message_port_register_in(pmt.intern(keys.BANDS))
         self.set_msg_handler(pmt.intern(keys.BANDS), self._on_bands)
 
@@ -66,7 +68,8 @@ class band_logger(gr.basic_block):
             bands = BandsMessage.from_pmt(message)
         except BandError as error:
             self._bad_messages += 1
-            self.logger.warn(f"a message is ignored: {error}; {self._bad_messages} so far")
+            if self._bad_message_pace.is_due():
+                self.logger.warn(f"a message is ignored: {error}; {self._bad_messages} so far")
             return
         if self._file is None:
             return

@@ -14,7 +14,7 @@ from rfseg.bands import BandRules
 from rfseg.bands import mask_to_bands as bands_of_mask
 from rfseg.contract import Contract
 from rfseg.errors import BandError
-from rfseg.framequeue import DEFAULT_QUEUE_DEPTH, DropPolicy, FrameWorker, Mode, choose
+from rfseg.framequeue import DEFAULT_QUEUE_DEPTH, DropPolicy, FrameWorker, LogPace, Mode, choose
 from rfseg.inference import DEFAULT_MODEL
 from rfseg.modelfile import load_contract
 from rfseg.pipeline import FrameState
@@ -99,6 +99,7 @@ class mask_to_bands(gr.basic_block):
         self._rules = BandRules(
             min_bandwidth=min_bandwidth, min_duration=min_duration, min_confidence=min_confidence, max_gap=max_gap
         )
+        self._failure_pace = LogPace()
         self._publishing = threading.Lock()
         self._mode = choose(Mode, mode, "mode")
         self._queue_depth = queue_depth
@@ -162,7 +163,8 @@ class mask_to_bands(gr.basic_block):
             )
         except Exception as error:  # one frame that cannot be read must not end the stream
             self._failed += 1
-            self.logger.error(f"no bands for frame {tag.frame.index}: {error}; {self._failed} so far")
+            if self._failure_pace.is_due():
+                self.logger.error(f"no bands for frame {tag.frame.index}: {error}; {self._failed} so far")
             return BandsMessage(tag=replace(tag, state=FrameState.FAILED))
         self._next_id += len(bands)
         return BandsMessage(tag=tag, bands=tuple(bands))

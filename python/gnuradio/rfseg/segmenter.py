@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from rfseg.framequeue import (
     FrameJudge,
     FrameOutcome,
     FrameWorker,
+    LogPace,
     Mode,
     ModelChange,
     ModelLoader,
@@ -106,6 +106,7 @@ class segmenter(gr.basic_block):
         self._loader = ModelLoader(self._judge, open_session=open_session, on_change=self._note_change)
         self._changes: deque[ModelChange] = deque()
         self._bad_messages = 0
+        self._bad_message_pace, self._status_pace = LogPace(), LogPace(_STATUS_INTERVAL)
         self._reset()
 
         self.set_tag_propagation_policy(gr.TPP_DONT)
@@ -301,7 +302,8 @@ class segmenter(gr.basic_block):
             return
         self._bad_messages += 1
         reason = f"message is {message}, expected a symbol: name or file of a model"
-        self.logger.warn(f"{keys.MODEL} {reason}; {self._bad_messages} so far")
+        if self._bad_message_pace.is_due():
+            self.logger.warn(f"{keys.MODEL} {reason}; {self._bad_messages} so far")
         self._publish(
             keys.BAD_MESSAGE, {keys.PORT: keys.MODEL, keys.REASON: reason, keys.TOTAL: self._bad_messages}
         )
@@ -332,11 +334,8 @@ class segmenter(gr.basic_block):
 
     def _report(self) -> None:
         """Publish, at most once a second, what has been counted."""
-        now = time.monotonic()
-        if now - self._reported_at < _STATUS_INTERVAL:
-            return
-        self._reported_at = now
-        self._report_totals()
+        if self._status_pace.is_due():
+            self._report_totals()
 
     def _report_totals(self) -> None:
         if self.dropped() > self._reported_drops:
@@ -371,7 +370,7 @@ class segmenter(gr.basic_block):
         self._holds_last = False  # the stream's last row is copied but not consumed
         self._counts = dict.fromkeys(FrameState, 0)
         self._inference_ms = 0.0
-        self._reported_at = time.monotonic()
+        self._status_pace.is_due()  # nothing to say before the first second is over
         self._reported_drops = 0
         self._reported_rate = 0.0
 
