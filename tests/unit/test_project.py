@@ -113,3 +113,10 @@ def test_pins_that_two_environments_share_are_the_same() -> None:
 @pytest.mark.parametrize("name", ["scripts/demo", "scripts/test", "scripts/companion", ".ci/run"])
 def test_scripts_can_be_executed(name: str) -> None:
     assert os.access(ROOT / name, os.X_OK)
+
+
+def test_every_key_of_tags_and_messages_is_described() -> None:
+    keys = re.findall(r'KEY\(\w+, "(\w+)"\)', (ROOT / "include/gnuradio/rfseg/keys.h").read_text("utf-8"))
+    described = (ROOT / "docs/message-formats.md").read_text("utf-8")
+    assert keys
+    assert [key for key in keys if f"`{key}`" not in described] == []
