@@ -1,9 +1,7 @@
-"""Frames on their way through a model, in step with the stream or in a worker thread.
+"""Frames that wait: a worker thread behind a bounded queue, and how much must be able to wait where.
 
-:class:`FrameJudge` runs the current model on one frame and never raises; :class:`FrameWorker` runs a
-judge in a thread of its own behind a bounded queue, so that whoever submits never waits;
-:class:`ModelLoader` loads another model in the background and hands it to the judge, which changes
-over between two frames.
+:class:`FrameWorker` runs a judge (such as :class:`rfseg.framejudge.FrameJudge`) in a thread of its own, so that
+whoever submits frames never waits.
 """
 
 from __future__ import annotations
@@ -15,32 +13,20 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Callable, Generic, Protocol, TypeVar
 
-import numpy as np
-
-from .contract import Contract
-from .errors import ContractError, OptionError, RfsegError
-from .geometry import Frame, Geometry
-from .inference import Session
-from .pipeline import FrameState, geometry_covers, not_inferred, segment_rows
+from .errors import OptionError
+from .geometry import Geometry
 
 __all__ = [
     "DEFAULT_HOLD",
     "DEFAULT_QUEUE_DEPTH",
+    "STOP_TIMEOUT",
     "DropPolicy",
-    "FrameJudge",
-    "FrameOutcome",
     "FrameWorker",
     "Judge",
     "LogPace",
     "Mode",
-    "ModelChange",
-    "ModelLoader",
-    "Runnable",
-    "STOP_TIMEOUT",
-    "check_replacement",
     "choose",
     "ring_samples",
 ]
@@ -101,114 +87,6 @@ class LogPace:
             return False
         self._next = now + self._interval
         return True
-
-
-class Runnable(Protocol):
-    """What a backend must offer (:class:`rfseg.inference.Session` does)."""
-
-    contract: Contract
-
-    def run(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows float32 ``(N, C, T, F)``, dBFS, to mask and confidence, uint8 ``(N, T, F)``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameOutcome:
-    """What became of one frame.
-
-    Parameters
-    ----------
-    rows : float32 ``(C, T, F)`` or None
-        dBFS; None for a dropped frame, whose rows are not kept.
-    mask, confidence : uint8 ``(T, F)``
-        255 and 0 throughout unless the state is ``inferred``.
-    model : str
-        Name of the model in use at that frame.
-    duration : float
-        Time that inference took, s; 0 where there was none.
-    """
-
-    frame: Frame
-    state: FrameState
-    model: str
-    rows: np.ndarray | None
-    mask: np.ndarray
-    confidence: np.ndarray
-    duration: float = 0.0
-
-
-class FrameJudge:
-    """The current model, and the next one if one has been offered.
-
-    Parameters
-    ----------
-    session : Runnable
-    geometry : Geometry
-        Of all frames; bins and hop do not change while a stream runs.
-    """
-
-    def __init__(self, session: Runnable, geometry: Geometry) -> None:
-        self.geometry = geometry
-        self._session = session
-        self._next: Runnable | None = None
-        self._lock = threading.Lock()
-        self._failure_logged = False
-
-    @property
-    def contract(self) -> Contract:
-        """Contract of the model in use."""
-        return self._session.contract
-
-    def offer(self, session: Runnable) -> None:
-        """Use ``session`` from the next frame on.
-
-        Raises
-        ------
-        ContractError
-            If it cannot take the place of the current one (see :func:`check_replacement`).
-        """
-        check_replacement(self.contract, session.contract, self.geometry)
-        with self._lock:
-            self._next = session
-
-    def judge(self, frame: Frame, rows: np.ndarray) -> FrameOutcome:
-        """Run the model on one frame, rows float32 ``(C, T, F)`` in dBFS.
-
-        An error of the backend is logged the first time and makes the frame ``failed``.
-        """
-        with self._lock:
-            if self._next is not None:
-                self._session, self._next, self._failure_logged = self._next, None, False
-            session = self._session
-        if not geometry_covers(session.contract, self.geometry, frame.samp_rate):
-            return self._without_mask(frame, FrameState.UNSUPPORTED_RATE, rows)
-        begin = time.monotonic()
-        try:
-            mask, confidence = segment_rows(session, rows, frame, self.geometry)
-        except Exception as error:  # the backend's exceptions share no base class
-            if not self._failure_logged:
-                _log.error("model %r failed on frame %d: %s", session.contract.name, frame.index, error)
-                self._failure_logged = True
-            return self._without_mask(frame, FrameState.FAILED, rows)
-        return FrameOutcome(
-            frame=frame,
-            state=FrameState.INFERRED,
-            model=session.contract.name,
-            rows=rows,
-            mask=mask,
-            confidence=confidence,
-            duration=time.monotonic() - begin,
-        )
-
-    def drop(self, frame: Frame) -> FrameOutcome:
-        """The outcome of a frame that was given up."""
-        return self._without_mask(frame, FrameState.DROPPED, None)
-
-    def _without_mask(self, frame: Frame, state: FrameState, rows: np.ndarray | None) -> FrameOutcome:
-        mask, confidence = not_inferred(self.geometry)
-        return FrameOutcome(
-            frame=frame, state=state, model=self.contract.name, rows=rows, mask=mask, confidence=confidence
-        )
 
 
 class Judge(Protocol[_Key, _Data, _Outcome]):
@@ -371,108 +249,6 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
                 entry.outcome = outcome
                 self._changed.notify_all()
             self._on_ready()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelChange:
-    """Result of one request: the model's name and, if it was refused, why."""
-
-    model: str
-    reason: str = ""
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the old model stays."""
-        return bool(self.reason)
-
-
-class ModelLoader:
-    """Loads models in the background, one after the other, and offers them to a judge.
-
-    Loading holds the interpreter lock for as long as the backend needs to build its session.
-
-    Parameters
-    ----------
-    judge : FrameJudge
-    open_session : callable
-        Makes a session of a model's name or file; :class:`rfseg.inference.Session` by default.
-    on_change : callable
-        Called with a :class:`ModelChange`, from the loader's thread, after each request.
-    """
-
-    def __init__(
-        self,
-        judge: FrameJudge,
-        *,
-        on_change: Callable[[ModelChange], None],
-        open_session: Callable[[str | Path], Runnable] = Session,
-    ) -> None:
-        self._judge = judge
-        self._open_session = open_session
-        self._on_change = on_change
-        self._lock = threading.Lock()
-        self._requests: deque[str | Path] = deque()
-        self._thread: threading.Thread | None = None
-
-    def request(self, model: str | Path) -> None:
-        """Load ``model`` and let it take over; returns at once."""
-        with self._lock:
-            self._requests.append(model)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="rfseg model loader", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                if not self._requests:
-                    self._thread = None
-                    return
-                model = self._requests.popleft()
-            self._on_change(self._load(model))
-
-    def _load(self, model: str | Path) -> ModelChange:
-        try:
-            session = self._open_session(model)
-            self._judge.offer(session)
-        except RfsegError as error:
-            return ModelChange(model=str(model), reason=str(error))
-        except Exception as error:  # whatever the backend raises, the old model must stay in use
-            _log.exception("loading model %r failed", str(model))
-            return ModelChange(model=str(model), reason=f"{type(error).__name__}: {error}")
-        return ModelChange(model=session.contract.name)
-
-
-def check_replacement(current: Contract, candidate: Contract, geometry: Geometry) -> None:
-    """Refuse a model that cannot take the place of another in a running stream.
-
-    Raises
-    ------
-    ContractError
-        If it wants other rows or reductions, does not cover the geometry, or has other classes
-        (what follows the mask knows the classes of the first model).
-    """
-    if (candidate.reductions, candidate.rows) != (current.reductions, current.rows):
-        raise ContractError(
-            f"model {candidate.name!r} wants {candidate.rows} rows of {[r.value for r in candidate.reductions]},"
-            f" the stream carries {current.rows} of {[r.value for r in current.reductions]};"
-            " choose a model with the same input"
-        )
-    if candidate.classes != current.classes:
-        raise ContractError(
-            f"model {candidate.name!r} has the classes {', '.join(candidate.labels)}, expected"
-            f" {', '.join(current.labels)} as {current.name!r} has; restart the flowgraph to change classes"
-        )
-    shortest, longest = candidate.frame_duration_range
-    # The geometry rule rounds a frame down to whole segments in a row: by less than one more of them.
-    asked_at_most = geometry.frame_duration * (1 + 1 / geometry.segments_per_row)
-    fits = asked_at_most > shortest and geometry.frame_duration <= longest * (1 + 1e-9)
-    if not fits or not geometry_covers(candidate, geometry, geometry.samp_rate):
-        low, high = candidate.samp_rate_range
-        raise ContractError(
-            f"model {candidate.name!r} covers {low:g} to {high:g} Hz and frames of {shortest:g} to {longest:g} s,"
-            f" the stream runs at {geometry.samp_rate:g} Hz with frames of {geometry.frame_duration:g} s"
-        )
 
 
 def ring_samples(geometry: Geometry, *, mode: Mode, hold: float) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from gnuradio import blocks, gr
 from rfseg.bands import BandRules
-from rfseg.framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH, Runnable
+from rfseg.framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH
+from rfseg.framejudge import Runnable
 from rfseg.inference import DEFAULT_MODEL, Session
 
 from .band_tagger import ITEM_SIZES, band_tagger

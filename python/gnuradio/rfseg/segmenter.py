@@ -11,31 +11,20 @@ import numpy as np
 import pmt
 from gnuradio import gr
 from rfseg.errors import BandError
-from rfseg.framequeue import (
-    DEFAULT_QUEUE_DEPTH,
-    DropPolicy,
-    FrameJudge,
-    FrameOutcome,
-    FrameWorker,
-    LogPace,
-    Mode,
-    ModelChange,
-    ModelLoader,
-    Runnable,
-    choose,
-)
+from rfseg.framejudge import FrameJudge, FrameOutcome, ModelChange, ModelLoader, Runnable
+from rfseg.framequeue import DEFAULT_QUEUE_DEPTH, DropPolicy, FrameWorker, Mode, choose
 from rfseg.inference import DEFAULT_MODEL, Session
 from rfseg.pipeline import FrameState
 
-from .messages import FrameTag, event_to_pmt
+from .messages import FrameTag
 from .rfseg_python import keys
+from .segmenter_status import SegmenterStatus
 
 __all__ = ["segmenter"]
 
 _WAKE = "wake"  # the worker's and the loader's way into the block's thread
 _RELAY = "relay"
 _LONGEST_WAIT = 1e-3  # s; at the end of the stream only, where the scheduler would spin
-_STATUS_INTERVAL = 1.0  # s
 _OUTPUT_FRAMES = 4  # that may wait for a reader that is late
 
 
@@ -105,8 +94,7 @@ class segmenter(gr.basic_block):
         self._queue_depth = queue_depth
         self._loader = ModelLoader(self._judge, open_session=open_session, on_change=self._note_change)
         self._changes: deque[ModelChange] = deque()
-        self._bad_messages = 0
-        self._bad_message_pace, self._status_pace = LogPace(), LogPace(_STATUS_INTERVAL)
+        self._status = SegmenterStatus(self._send_status, self.logger, geometry=geometry, policy=self._policy)
         self._reset()
 
         self.set_tag_propagation_policy(gr.TPP_DONT)
@@ -132,23 +120,23 @@ class segmenter(gr.basic_block):
 
     def frames(self) -> int:
         """Frames written so far in this run."""
-        return sum(self._counts.values())
+        return self._status.frames
 
     def inferred(self) -> int:
         """Frames that a model has judged."""
-        return self._counts[FrameState.INFERRED]
+        return self._status.counts[FrameState.INFERRED]
 
     def dropped(self) -> int:
         """Frames that a full queue gave up."""
-        return self._counts[FrameState.DROPPED]
+        return self._status.counts[FrameState.DROPPED]
 
     def failed(self) -> int:
         """Frames on which the backend raised an error."""
-        return self._counts[FrameState.FAILED]
+        return self._status.counts[FrameState.FAILED]
 
     def unsupported(self) -> int:
         """Frames at a rate that the model does not cover."""
-        return self._counts[FrameState.UNSUPPORTED_RATE]
+        return self._status.counts[FrameState.UNSUPPORTED_RATE]
 
     # -- what the scheduler calls
 
@@ -176,8 +164,7 @@ class segmenter(gr.basic_block):
         try:
             return self._work(input_items[0], output_items)
         except Exception as error:  # escaping, it would kill this thread alone and leave the flowgraph hanging
-            self.logger.error(f"stops: {error}")
-            self._publish(keys.FAILED, {keys.REASON: str(error)})
+            self._status.tell_end(error)
             return int(gr.WORK_DONE)
 
     def _work(self, rows: np.ndarray, outputs: list[np.ndarray]) -> int:
@@ -190,7 +177,7 @@ class segmenter(gr.basic_block):
             if not written and not taken:
                 break
         self.consume(0, consumed)
-        self._report()
+        self._status.report(model=self.model(), waiting=self._worker.waiting)
         waits_for_worker = self._holds_last or (self._tag is not None and self._tag.frame.last)
         if waits_for_worker and not produced and not consumed:
             self._worker.wait(_LONGEST_WAIT)
@@ -283,43 +270,25 @@ class segmenter(gr.basic_block):
         tag = self._tags.popleft()
         value = FrameTag(frame=tag.frame, non_finite=tag.non_finite, state=outcome.state, model=outcome.model)
         self.add_item_tag(0, offset, pmt.intern(keys.FRAME), value.to_pmt())
-        self._counts[outcome.state] += 1
-        if outcome.state is FrameState.INFERRED:
-            self._inference_ms = 1e3 * outcome.duration
-        if outcome.state is FrameState.UNSUPPORTED_RATE and tag.frame.samp_rate != self._reported_rate:
-            self._reported_rate = tag.frame.samp_rate
-            reason = f"model {outcome.model!r} does not cover this rate with {self._geometry.bins} bins; restart"
-            self.logger.warn(f"samp_rate={tag.frame.samp_rate:g} Hz: {reason}; frames are masked 255")
-            self._publish(keys.UNSUPPORTED_RATE, {keys.SAMP_RATE: tag.frame.samp_rate, keys.REASON: reason})
+        self._status.count(outcome)
         if tag.frame.last:
-            self._report_totals()
+            self._status.report(model=self.model(), waiting=self._worker.waiting, is_last=True)
 
     # -- messages
 
     def _on_model(self, message: pmt.pmt_base) -> None:
         if pmt.is_symbol(message) and pmt.symbol_to_string(message):
             self.set_model(pmt.symbol_to_string(message))
-            return
-        self._bad_messages += 1
-        reason = f"message is {message}, expected a symbol: name or file of a model"
-        if self._bad_message_pace.is_due():
-            self.logger.warn(f"{keys.MODEL} {reason}; {self._bad_messages} so far")
-        self._publish(
-            keys.BAD_MESSAGE, {keys.PORT: keys.MODEL, keys.REASON: reason, keys.TOTAL: self._bad_messages}
-        )
+        else:
+            self._status.refuse(keys.MODEL, message, expected="a symbol: name or file of a model")
 
     def _on_wake(self, message: pmt.pmt_base) -> None:
         """The scheduler calls ``forecast`` after this; here, say what became of requests for a model."""
         while self._changes:
-            change = self._changes.popleft()
-            if change.is_refused:
-                self.logger.warn(f"model {change.model!r} is refused, the old one stays: {change.reason}")
-                self._publish(keys.MODEL_REFUSED, {keys.MODEL: change.model, keys.REASON: change.reason})
-            else:
-                self._publish(keys.MODEL, {keys.MODEL: change.model})
+            self._status.tell_change(self._changes.popleft())
 
     def _on_relay(self, message: pmt.pmt_base) -> None:
-        self.message_port_pub(pmt.intern(keys.STATUS), message)
+        self._send_status(message)
 
     def _on_system(self, message: pmt.pmt_base) -> None:
         """A sender has ended; the stream has not."""
@@ -332,32 +301,8 @@ class segmenter(gr.basic_block):
         """From another thread: have the scheduler look at this block again."""
         self.to_basic_block()._post(pmt.intern(_WAKE), pmt.PMT_NIL)
 
-    def _report(self) -> None:
-        """Publish, at most once a second, what has been counted."""
-        if self._status_pace.is_due():
-            self._report_totals()
-
-    def _report_totals(self) -> None:
-        if self.dropped() > self._reported_drops:
-            self._reported_drops = self.dropped()
-            self.logger.warn(f"inference is too slow: {self.dropped()} of {self.frames()} frames dropped")
-            counts = {keys.FRAMES: self.frames(), keys.DROPPED: self.dropped()}
-            self._publish(keys.DROPPED, {**counts, keys.POLICY: self._policy.value})
-        self._publish(
-            keys.PROGRESS,
-            {
-                keys.FRAMES: self.frames(),
-                keys.INFERRED: self.inferred(),
-                keys.DROPPED: self.dropped(),
-                keys.FAILED: self.failed(),
-                keys.QUEUE_DEPTH: self._worker.waiting,
-                keys.INFERENCE_MS: self._inference_ms,
-                keys.MODEL: self.model(),
-            },
-        )
-
-    def _publish(self, event: str, fields: dict[str, int | float | str]) -> None:
-        self.message_port_pub(pmt.intern(keys.STATUS), event_to_pmt(keys.SEGMENTER, event, fields))
+    def _send_status(self, message: pmt.pmt_base) -> None:
+        self.message_port_pub(pmt.intern(keys.STATUS), message)
 
     def _reset(self) -> None:
         """Back to the state before the first row."""
@@ -368,11 +313,7 @@ class segmenter(gr.basic_block):
         self._ready: deque[FrameOutcome] = deque()  # judged, not written
         self._emitted = 0  # rows of the first of them
         self._holds_last = False  # the stream's last row is copied but not consumed
-        self._counts = dict.fromkeys(FrameState, 0)
-        self._inference_ms = 0.0
-        self._status_pace.is_due()  # nothing to say before the first second is over
-        self._reported_drops = 0
-        self._reported_rate = 0.0
+        self._status.reset()
 
 
 def _as_items(rows: np.ndarray) -> np.ndarray:
