@@ -24,7 +24,7 @@ fail() {
     exit 1
 }
 
-# stage LOG TITLE COMMAND...: run a command with its output in build/logs/LOG.log, which is shown if it fails.
+# stage LOG TITLE COMMAND...: run a command with its output in build/logs/LOG.log, whose end is shown if it fails.
 stage() {
     local log=$LOGS/$1.log title=$2 start=$SECONDS status=0
     shift 2
@@ -34,7 +34,7 @@ stage() {
         printf 'failed (exit code %d)\n' "$status"
         say "--- last lines of ${log#"$ROOT"/} ---" >&2
         tail -n 40 "$log" >&2
-        exit "$status"
+        return "$status"
     fi
     printf '%d s\n' "$((SECONDS - start))"
 }
@@ -59,26 +59,28 @@ is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) =
 
 # install_debian_packages LIST...: install what the lists name and this machine lacks.
 install_debian_packages() {
-    local missing=() package install as_root=()
+    local missing=() package install remedy as_root=()
     while read -r package; do
         is_installed "$package" || missing+=("$package")
     done < <(sed -e 's/#.*//' -e '/^ *$/d' "$@")
     ((${#missing[@]})) || return 0
     install="apt-get install --no-install-recommends --yes ${missing[*]}"
+    remedy="as root, run:
+    apt-get update && $install"
     command -v apt-get >/dev/null ||
         fail "these Debian packages are missing: ${missing[*]}; this machine has no apt-get, install their equivalents"
     if ((EUID)); then
-        command -v sudo >/dev/null || fail "Debian packages are missing; as root, run:
-    apt-get update && $install"
-        as_root=(sudo DEBIAN_FRONTEND=noninteractive)
-        sudo --validate || fail "Debian packages are missing and sudo refused; as root, run:
-    apt-get update && $install"
-    else
-        as_root=(env DEBIAN_FRONTEND=noninteractive)
+        command -v sudo >/dev/null || fail "Debian packages are missing, and there is no sudo; $remedy"
+        sudo --validate || fail "Debian packages are missing, and sudo refused; $remedy"
+        as_root=(sudo)
     fi
-    stage apt-update "Reading the package lists" "${as_root[@]}" apt-get update
+    as_root+=(env DEBIAN_FRONTEND=noninteractive)
+    stage apt-update "Reading the package lists" "${as_root[@]}" apt-get update ||
+        fail "the package lists cannot be read; mend the network or the sources, or $remedy"
     # shellcheck disable=SC2086  # words of a command
-    stage apt-install "Installing Debian packages: ${missing[*]}" "${as_root[@]}" $install
+    stage apt-install "Installing Debian packages: ${missing[*]}" \
+        "${as_root[@]}" ${install/install/-o DPkg::Lock::Timeout=300 install} ||
+        fail "Debian packages could not be installed; $remedy"
 }
 
 check_gnuradio() {
