@@ -217,9 +217,9 @@ def kit():
     return Kit
 
 
-def run(top_block: gr.top_block, timeout: float = 30.0) -> None:
+def run(top_block: gr.top_block, timeout: float = 30.0, *, max_noutput_items: int = 100_000_000) -> None:
     """Run a flowgraph to its end; one that hangs fails the test instead of holding it up."""
-    top_block.start()
+    top_block.start(max_noutput_items)
     waiter = threading.Thread(target=top_block.wait, daemon=True)
     waiter.start()
     waiter.join(timeout)

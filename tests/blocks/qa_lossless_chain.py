@@ -148,22 +148,23 @@ def test_integer_samples_pass_bit_for_bit(kit, threshold_model, dtype, item_type
 
 
 def test_result_does_not_depend_on_how_the_scheduler_cuts_the_stream(kit, threshold_model):
-    count = 500_000
+    count = 400_000
     geometry = rfseg_contract(threshold_model).make_geometry(SAMP_RATE, frame_duration=2e-3)
     iq, _, retunes = make_scene(kit, geometry, count, seed=5)
 
-    def messages(seed: int, largest: int) -> list[dict]:
+    def messages(seed: int, largest: int, max_noutput_items: int = 1 << 20) -> list[dict]:
         top = gr.top_block()
         chain = rfseg.rf_segmenter(SAMP_RATE, model=threshold_model, frame_duration=2e-3, mode="lossless")
         source = kit.array_source(iq, tags=tags_of_retunes(retunes), seed=seed, largest=largest)
         log = kit.message_log()
         top.connect(source, chain)
         top.msg_connect(chain, "bands", log, "in")
-        kit.run(top)
+        kit.run(top, max_noutput_items=max_noutput_items)
         return log.messages
 
     first = messages(1, 100)
     assert first == messages(2, 8191)
+    assert first == messages(3, 8191, max_noutput_items=7)  # of samples, rows and mask rows
     assert sum(len(m["bands"]) for m in first) > 0
 
 
