@@ -1,4 +1,4 @@
-"""Command line: ``python -m rfseg.training train|evaluate|export``."""
+"""Command line: ``python -m rfseg.training train|evaluate|parity|export``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--checkpoint", type=Path, required=True)
     check.add_argument("--scenes", type=int, default=400)
     check.add_argument("--out", type=Path, help="JSON file for the figures")
+    parity = commands.add_parser("parity", help="share of pixels on which a model file equals its checkpoint")
+    parity.add_argument("--checkpoint", type=Path, required=True)
+    parity.add_argument("--model", type=Path, required=True)
+    parity.add_argument("--scenes", type=int, default=60)
     export = commands.add_parser("export", help="write a model file with its contract")
     export.add_argument("--checkpoint", type=Path, required=True)
     export.add_argument("--out", type=Path, required=True, help="ONNX file")
@@ -41,6 +45,10 @@ def main() -> None:
         from .report import evaluate_checkpoint
 
         print(evaluate_checkpoint(options.checkpoint, scenes=options.scenes, out=options.out))
+    elif options.command == "parity":
+        from .report import parity_score
+
+        print(f"{parity_score(options.checkpoint, options.model, scenes=options.scenes):.6f}")
     else:
         from .export import export_checkpoint
 

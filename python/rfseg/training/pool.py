@@ -106,10 +106,11 @@ class Pool:
 
 
 def _cut_short(rows: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Make it a frame that ended early: the last valid row repeats, unlabelled.  In place."""
+    """Make it a frame that ended early: the valid rows come again, backwards and forwards.  In place."""
     valid = int(rng.integers(8, rows.shape[1]))
-    rows[:, valid:] = rows[:, valid - 1 : valid]
-    mask[valid:] = UNKNOWN
+    turn = np.arange(valid, rows.shape[1]) % (2 * valid)  # as :func:`rfseg.spectrogram.frame_rows` does
+    source = np.minimum(turn, 2 * valid - 1 - turn)
+    rows[:, valid:], mask[valid:] = rows[:, source], mask[source]
 
 
 def make_batch(

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..inference import Session
 from ..models.deployable import DeployableSegmenter
 from ..synth import CLASS_LABELS, UNKNOWN, Scene
 from .evaluation import Confusion, Evaluation, evaluate, validation_scenes
 from .recipe import TrainingRecipe
 from .trainer import load_network
 
-__all__ = ["evaluate_checkpoint", "fit_temperature"]
+__all__ = ["evaluate_checkpoint", "fit_temperature", "parity_score"]
 
 _CALIBRATION_FIRST = 100_000  # offset of the calibration scenes within the held-out seeds
 _CALIBRATION_SCENES = 40
@@ -33,6 +34,19 @@ def fit_temperature(model: DeployableSegmenter, scenes: list[Scene]) -> float:
             logits = model.logits(torch.from_numpy(scene.rows)[None])
         losses += [float(F.cross_entropy(logits / t, truth, ignore_index=UNKNOWN)) for t in grid]
     return float(grid[int(losses.argmin())])
+
+
+def parity_score(checkpoint: Path, model_file: Path, *, scenes: int = 60) -> float:
+    """Share of the pixels of held-out scenes on which a model file and its checkpoint agree."""
+    session = Session(model_file)
+    model = DeployableSegmenter(load_network(checkpoint))
+    equal = total = 0
+    for scene in validation_scenes(scenes, TrainingRecipe().scenes):
+        with torch.no_grad():
+            mask = model(torch.from_numpy(scene.rows)[None])[0].numpy()
+        equal += int((session.run(scene.rows[None])[0] == mask).sum())
+        total += mask.size
+    return equal / total
 
 
 def evaluate_checkpoint(checkpoint: Path, *, scenes: int, out: Path | None = None) -> str:
