@@ -37,8 +37,8 @@ _Key = TypeVar("_Key")
 _Data = TypeVar("_Data")
 _Outcome = TypeVar("_Outcome")
 
-DEFAULT_HOLD = 0.25  # s; a frame of 20 ms, four more that wait, and as much again for a busy machine
-DEFAULT_QUEUE_DEPTH = 4  # frames
+DEFAULT_HOLD = 0.25  # s; a frame of 20 ms, what waits in the queue, and some for a busy machine
+DEFAULT_QUEUE_DEPTH = 2  # frames; three inferences of 50 ms and a frame still fit into the hold
 STOP_TIMEOUT = 5.0  # s; far more than an inference takes
 
 _LOSSLESS_RING_FRAMES = 4  # one being filled, one in work, two between the blocks
