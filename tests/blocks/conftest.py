@@ -212,7 +212,7 @@ def kit():
     class Kit:
         array_source, random_copy, compare_sink = ArraySource, RandomCopy, CompareSink
         paced_source, message_log, stub = PacedSource, MessageLog, StubSession
-        run, noise, comb = staticmethod(run), staticmethod(noise), staticmethod(comb)
+        run, end, noise, comb = staticmethod(run), staticmethod(end), staticmethod(noise), staticmethod(comb)
 
     return Kit
 
@@ -226,6 +226,11 @@ def run(top_block: gr.top_block, timeout: float = 30.0, *, max_noutput_items: in
     if waiter.is_alive():
         top_block.stop()
         pytest.fail(f"the flowgraph did not end within {timeout:g} s")
+
+
+def end(block: gr.basic_block) -> None:
+    """End a block that has no streams, as GNU Radio does when its last sender ends."""
+    block.to_basic_block()._post(pmt.intern("system"), pmt.cons(pmt.intern("done"), pmt.from_long(1)))
 
 
 def noise(count: int, *, level_db: float, seed: int) -> np.ndarray:

@@ -32,7 +32,10 @@ def test_the_import_needs_no_backend():
 
 
 def test_rows_can_be_made_without_a_backend(threshold_model):
-    program = BLOCKED + f"print(rfseg.spectrogram_sink(30.72e6, model={threshold_model!r}).output_signature().sizeof_stream_item(0))"
+    program = BLOCKED + (
+        f"sink = rfseg.spectrogram_sink(30.72e6, model={threshold_model!r})\n"
+        "print(sink.output_signature().sizeof_stream_item(0))\n"
+    )
     assert python(program).strip() == str(2 * 128 * 4)  # mean and maximum of 128 bins, float
 
 
@@ -45,5 +48,6 @@ def test_a_missing_backend_is_named_with_the_command_that_installs_it(threshold_
 
 
 def test_the_import_loads_nothing_heavy():
-    program = "import sys; from gnuradio import rfseg; print([m for m in ('torch', 'onnxruntime', 'matplotlib') if m in sys.modules])"
+    heavy = ("torch", "onnxruntime", "matplotlib")
+    program = f"import sys; from gnuradio import rfseg; print([m for m in {heavy} if m in sys.modules])"
     assert python(program).strip() == "[]"

@@ -231,8 +231,8 @@ def test_rf_segmenter_passes_messages_on(kit, threshold_session):
     assert "is unknown" in event("model_refused")["reason"]
     send("freq", pmt.intern("high"))
     assert event("bad_message")["port"] == "freq"
-    for control in controls.values():  # a block of messages alone ends when it is told so
-        control.to_basic_block()._post(pmt.intern("system"), pmt.cons(pmt.intern("done"), pmt.from_long(1)))
+    for control in controls.values():
+        kit.end(control)
     source.end.set()
     top.wait()
     assert (sink.received, sink.differing) == (len(iq), 0)

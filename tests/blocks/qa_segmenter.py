@@ -33,7 +33,9 @@ class Bench:
     def __init__(self, kit, session, *, source, mode: str = "lossless", **options) -> None:
         self.top = gr.top_block()
         self.source = source
-        self.spectrogram = rfseg.spectrogram_sink(SAMP_RATE, model=THRESHOLD_MODEL, frame_duration=FRAME_DURATION, mode=mode)
+        self.spectrogram = rfseg.spectrogram_sink(
+            SAMP_RATE, model=THRESHOLD_MODEL, frame_duration=FRAME_DURATION, mode=mode
+        )
         self.segmenter = rfseg.segmenter(
             SAMP_RATE, model=session, frame_duration=FRAME_DURATION, mode=mode, **options
         )
@@ -199,12 +201,13 @@ def test_bad_models_are_refused_at_construction(threshold_model, tmp_path):
     empty.write_bytes(b"")
     noise = tmp_path / "noise.onnx"
     noise.write_bytes(np.random.default_rng(0).bytes(4096))
+    bare = damaged(threshold_model, tmp_path, b"rfseg_contract", b"other_contract")
     cases = [
         ("no-such-model", ContractError, "model 'no-such-model' is unknown; known: "),
         (str(tmp_path / "missing.onnx"), ContractError, "does not exist"),
         (str(empty), ContractError, "empty.onnx"),
         (str(noise), ContractError, "is not an ONNX model"),
-        (damaged(threshold_model, tmp_path, b"rfseg_contract", b"other_contract"), ContractError, "carries no contract"),
+        (bare, ContractError, "carries no contract"),
     ]
     for build in (rfseg.segmenter, rfseg.rf_segmenter):
         for model, error, text in cases:
@@ -260,8 +263,6 @@ def test_another_model_takes_over_at_a_frame_boundary(kit, threshold_model, stub
         bench.segmenter.set_model(other)
         offered(bench)
     else:
-        sender = blocks.message_strobe(pmt.intern(other), 1)
-        del sender
         bench.segmenter.to_basic_block()._post(pmt.intern("model"), pmt.intern(other))
         if mode == "live":
             offered(bench)
@@ -384,23 +385,19 @@ def test_a_stopped_run_leaves_nothing_to_the_next(kit, stub_session):
 
 
 def test_a_sender_of_model_messages_that_ends_does_not_end_the_stream(kit, stub_session):
-    class OneMessage(gr.basic_block):
-        """Sends one symbol when it starts and ends at once."""
-
-        def __init__(self) -> None:
-            gr.basic_block.__init__(self, name="one_message", in_sig=None, out_sig=None)
-            self.message_port_register_out(pmt.intern("out"))
-
     stub_session.delay = 1e-3
     top = gr.top_block()
-    sender = OneMessage()
-    chain = rfseg.rf_segmenter(SAMP_RATE, model=stub_session, frame_duration=FRAME_DURATION, mode="live", queue_depth=100)
+    sender = kit.message_log()
+    sender.message_port_register_out(pmt.intern("out"))
+    chain = rfseg.rf_segmenter(
+        SAMP_RATE, model=stub_session, frame_duration=FRAME_DURATION, mode="live", queue_depth=100
+    )
     iq = signal(kit, 20)
     source, sink = kit.array_source(iq), kit.compare_sink(iq)
     top.connect(source, chain, sink)
     top.msg_connect(sender, "out", chain, "model")
     top.start()
-    sender.to_basic_block()._post(pmt.intern("system"), pmt.cons(pmt.intern("done"), pmt.from_long(1)))
+    kit.end(sender)
     top.wait()
     assert (sink.received, sink.differing) == (len(iq), 0)
     assert chain.frames() == chain.inferred() == 20
