@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -98,22 +99,48 @@ def test_every_row_becomes_a_mask_row_and_each_frame_keeps_its_tag(kit, threshol
     assert bench.events("progress")[-1]["frames"] == 6
 
 
-def test_live_mode_publishes_a_result_without_waiting_for_more_input(kit, stub_session):
-    stub_session.gate.clear()
-    source = kit.array_source(signal(kit, 1.5), is_open=True)
+def test_live_mode_publishes_a_result_at_once_and_without_more_input(kit, threshold_session):
+    # The scheduler looks at a block without input four times a second; woken, the block publishes in milliseconds.
+    class Stepped:
+        """A backend that infers one frame for each permit."""
+
+        contract = threshold_session.contract
+        permits = threading.Semaphore(0)
+
+        def run(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            """Wait for a permit, then segment."""
+            assert self.permits.acquire(timeout=TIMEOUT)
+            return threshold_session.run(rows)
+
+    frames = 9
+    session, source, log = Stepped(), kit.array_source(signal(kit, frames + 0.5), is_open=True), kit.message_log()
     top = gr.top_block()
-    chain = rfseg.rf_segmenter(SAMP_RATE, model=stub_session, frame_duration=FRAME_DURATION, mode="live")
-    log = kit.message_log()
+    chain = rfseg.rf_segmenter(
+        SAMP_RATE, model=session, frame_duration=FRAME_DURATION, mode="live", queue_depth=frames
+    )
     top.connect(source, chain)
     top.msg_connect(chain, "bands", log, "in")
     top.start()
-    assert stub_session.begun.wait(TIMEOUT)
-    assert not log.messages
-    stub_session.gate.set()
-    log.wait_for(lambda messages: len(messages) == 1)  # the source still holds the stream open
+    wait_until(lambda: chain._segmenter.nitems_read(0) == frames * ROWS)
+    latencies = []
+    for count in range(1, frames + 1):
+        begin = time.monotonic()
+        session.permits.release()
+        log.wait_for(lambda messages: len(messages) == count)  # the source still holds the stream open
+        latencies.append(time.monotonic() - begin)
+    session.permits.release()
     source.end.set()
     top.wait()
-    assert [m["state"] for m in log.messages] == ["inferred", "inferred"]
+    assert np.median(latencies) < 0.05
+    assert [m["state"] for m in log.messages] == ["inferred"] * (frames + 1)
+
+
+def wait_until(condition) -> None:
+    """Until the condition holds; fails after a while."""
+    pause, end = threading.Event(), time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        pause.wait(1e-3)
 
 
 @pytest.mark.parametrize("policy, kept", [("drop_oldest", [0, 7, 8, 9]), ("drop_newest", [0, 1, 2, 9])])
@@ -125,9 +152,8 @@ def test_a_full_queue_drops_by_policy_and_keeps_the_order(kit, stub_session, pol
     bench = Bench(kit, stub_session, source=source, mode="live", queue_depth=2, policy=policy)
     bench.top.start()
     assert stub_session.begun.wait(TIMEOUT)
-    deadline = threading.Event()
-    while bench.segmenter.nitems_read(0) < 9 * ROWS:
-        assert not deadline.wait(1e-3) and bench.segmenter.frames() == 0
+    wait_until(lambda: bench.segmenter.nitems_read(0) == 9 * ROWS)
+    assert bench.segmenter.frames() == 0
     stub_session.gate.set()
     source.end.set()
     bench.top.wait()
@@ -261,11 +287,10 @@ def test_another_model_takes_over_at_a_frame_boundary(kit, threshold_model, stub
     assert stub_session.begun.wait(TIMEOUT)  # the first frame is in work
     if way == "setter":
         bench.segmenter.set_model(other)
-        offered(bench)
     else:
         bench.segmenter.to_basic_block()._post(pmt.intern("model"), pmt.intern(other))
-        if mode == "live":
-            offered(bench)
+    if not (way == "message" and mode == "lossless"):
+        wait_until(lambda: bench.segmenter._judge._next is not None)
     stub_session.gate.set()
     bench.top.wait()
     models = bench.models()
@@ -273,13 +298,6 @@ def test_another_model_takes_over_at_a_frame_boundary(kit, threshold_model, stub
     assert models[0] == "threshold" and models == sorted(models, reverse=True)
     if not (way == "message" and mode == "lossless"):  # there the message waits for the frame in work
         assert models[1:] == ["successor"] * 39
-
-
-def offered(bench) -> None:
-    """Until the loader's thread has handed the new model over."""
-    pause = threading.Event()
-    while bench.segmenter._judge._next is None:
-        pause.wait(1e-3)
 
 
 @pytest.mark.parametrize(
@@ -385,19 +403,12 @@ def test_a_stopped_run_leaves_nothing_to_the_next(kit, stub_session):
 
 
 def test_a_sender_of_model_messages_that_ends_does_not_end_the_stream(kit, stub_session):
-    stub_session.delay = 1e-3
-    top = gr.top_block()
-    sender = kit.message_log()
-    sender.message_port_register_out(pmt.intern("out"))
-    chain = rfseg.rf_segmenter(
-        SAMP_RATE, model=stub_session, frame_duration=FRAME_DURATION, mode="live", queue_depth=100
-    )
-    iq = signal(kit, 20)
-    source, sink = kit.array_source(iq), kit.compare_sink(iq)
-    top.connect(source, chain, sink)
-    top.msg_connect(sender, "out", chain, "model")
-    top.start()
-    kit.end(sender)
-    top.wait()
-    assert (sink.received, sink.differing) == (len(iq), 0)
-    assert chain.frames() == chain.inferred() == 20
+    # GNU Radio tells the receivers of a block that has ended; those without streams end as well.
+    stub_session.gate.clear()
+    bench = Bench(kit, stub_session, source=kit.array_source(signal(kit, 5)), mode="live", queue_depth=10)
+    bench.top.start()
+    assert stub_session.begun.wait(TIMEOUT)
+    kit.end(bench.segmenter)
+    stub_session.gate.set()
+    bench.top.wait()
+    assert bench.states() == ["inferred"] * 5

@@ -104,9 +104,6 @@ class segmenter(gr.basic_block):
         for port, handler in ((keys.MODEL, self._on_model), (_RELAY, self._on_relay), (_WAKE, self._on_wake)):
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
-        # A sender of messages that ends must not end the stream: the scheduler would stop this block as
-        # soon as it has nothing to write.
-        self.set_msg_handler(pmt.intern("system"), self._on_system)
 
     # -- what scripts may ask and set while the flowgraph runs
 
@@ -289,9 +286,6 @@ class segmenter(gr.basic_block):
 
     def _on_relay(self, message: pmt.pmt_base) -> None:
         self._send_status(message)
-
-    def _on_system(self, message: pmt.pmt_base) -> None:
-        """A sender has ended; the stream has not."""
 
     def _note_change(self, change: ModelChange) -> None:
         self._changes.append(change)
