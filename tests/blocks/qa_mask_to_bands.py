@@ -97,12 +97,24 @@ def test_rows_give_power(kit, threshold_model):
     assert band["snr_db"] == pytest.approx(40.0, abs=0.2)
 
 
-def test_a_stream_that_ends_without_a_last_frame_is_ended_by_a_message(kit, threshold_model):
-    bench = Bench(kit, threshold_model, [frame_tag(0), frame_tag(1)], mode="lossless")
-    bench.log.wait_for(lambda messages: len(messages) >= 2)
-    assert [m["index"] for m in bench.messages[:2]] == [0, 1]
-    ending = BandsMessage(tag=frame_tag(1)).ending()
-    assert ending.tag.frame.last and ending.watermark == 2 * FRAME
+def test_a_stream_that_ends_without_a_last_frame_keeps_no_sample_waiting(kit, threshold_model):
+    tags = [frame_tag(0), frame_tag(1)]
+    mask = mask_of(["inferred", "inferred"])
+    iq = kit.noise(2 * FRAME + 500, level_db=-90.0, seed=1)  # the masks speak of all but the last 500 samples
+    top = gr.top_block()
+    masks = kit.array_source(mask, tags={k * ROWS: [("rfseg_frame", tag.to_pmt())] for k, tag in enumerate(tags)})
+    confidences = kit.array_source(np.full_like(mask, 200))
+    options = {"model": threshold_model, "frame_duration": FRAME_DURATION, "mode": "lossless"}
+    to_bands, tagger = rfseg.mask_to_bands(SAMP_RATE, **options), rfseg.band_tagger(SAMP_RATE, **options)
+    tagger.set_stall_timeout(60.0)  # s; longer than the test may take
+    samples, sink = kit.array_source(iq), kit.compare_sink(iq)
+    top.connect(masks, (to_bands, 0))
+    top.connect(confidences, (to_bands, 1))
+    top.connect(samples, tagger, sink)
+    top.msg_connect(to_bands, "bands", tagger, "bands")
+    kit.run(top, timeout=10.0)
+    assert (sink.received, sink.differing) == (len(iq), 0)
+    assert [(o, k) for o, k, _ in sink.tags if k == "band_start"] == [(0, "band_start"), (FRAME, "band_start")]
 
 
 def test_rules_can_be_set_and_refuse_what_makes_no_sense(threshold_model):
