@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from gnuradio import blocks, gr, rfseg
 
-SAMP_RATE = 15.36e6  # Hz
-FRAME_DURATION = 5e-3  # s
-RADIO_BUFFER = 0.25  # s; what a radio and its driver hold before they overflow
+SAMP_RATE = 15.36e6  # Hz; what the blocks are told
+PACE = SAMP_RATE / 5  # samples in a second of the clock, so that a machine with other work keeps up
+FRAME_DURATION = 2e-3  # s
+FRAME_TIME = FRAME_DURATION * SAMP_RATE / PACE  # s of the clock
+RADIO_BUFFER = 0.5  # s; what a radio and its driver hold before they overflow
 # Other processes may take the processor from source, chain and sink alike.  A source that waits for
 # inference lags by several times the length of the stream, in each attempt.
 ATTEMPTS = 3
-SECONDS = 2.0  # of stream
+SECONDS = 2.0  # of the clock
 
 
 def play(kit, chain, *, seconds: float = SECONDS):
@@ -19,9 +23,9 @@ def play(kit, chain, *, seconds: float = SECONDS):
     bins = 64
     period = kit.noise(1 << 20, level_db=-90.0, seed=4)
     period += kit.comb(len(period), bins=bins, first=20, last=30, level_db=-50.0)
-    count = int(seconds * SAMP_RATE)
+    count = int(seconds * PACE)
     top = gr.top_block()
-    source = kit.paced_source(period, SAMP_RATE, count=count)
+    source = kit.paced_source(period, PACE, count=count)
     sink = kit.compare_sink(period)
     logs = {port: kit.message_log() for port in ("bands", "late", "status")}
     # Long pieces: what is measured is the chain, not the interpreter's share in source and sink.
@@ -48,7 +52,7 @@ def play_until_on_time(kit, make_chain, *, seconds: float = SECONDS):
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest"])
 def test_starved_inference_drops_frames_and_never_holds_the_source_up(kit, stub_session, policy):
-    stub_session.delay = 50e-3  # ten frames long
+    stub_session.delay = 10 * FRAME_TIME
 
     def make_chain():
         stub_session.runs = 0
@@ -81,9 +85,14 @@ def test_starved_inference_drops_frames_and_never_holds_the_source_up(kit, stub_
 
 
 def test_bands_that_come_after_the_hold_are_published_as_late_and_not_moved(kit, stub_session):
-    stub_session.delay = 0.15
+    stub_session.delay = 10 * FRAME_TIME
     chain = rfseg.rf_segmenter(
-        SAMP_RATE, model=stub_session, frame_duration=FRAME_DURATION, mode="live", queue_depth=1, hold=0.05
+        SAMP_RATE,
+        model=stub_session,
+        frame_duration=FRAME_DURATION,
+        mode="live",
+        queue_depth=1,
+        hold=5 * FRAME_TIME,
     )
     _, sink, messages = play(kit, chain, seconds=1.0)
 
@@ -95,9 +104,31 @@ def test_bands_that_come_after_the_hold_are_published_as_late_and_not_moved(kit,
     assert all(band["released"] > band["sample_start"] for band in late)
 
 
+def test_finding_bands_slowly_drops_frames_and_never_holds_the_source_up(kit, threshold_model, monkeypatch):
+    names = rfseg.mask_to_bands.__init__.__globals__
+    find = names["bands_of_mask"]
+
+    def find_slowly(*args, **kwargs):
+        time.sleep(10 * FRAME_TIME)  # what it takes
+        return find(*args, **kwargs)
+
+    monkeypatch.setitem(names, "bands_of_mask", find_slowly)
+
+    def make_chain():
+        return rfseg.rf_segmenter(SAMP_RATE, model=threshold_model, frame_duration=FRAME_DURATION, mode="live")
+
+    chain, source, sink, messages = play_until_on_time(kit, make_chain)
+    states = [m["state"] for m in messages["bands"]]
+    assert [m["index"] for m in messages["bands"]] == list(range(len(states)))
+    assert (states.count("inferred"), states.count("dropped")) == (chain.inferred(), chain.dropped())
+    assert chain.inferred() + chain.dropped() == chain.frames() == len(states)
+    assert chain.dropped() > 0.5 * chain.frames()
+    assert source.largest_lag < RADIO_BUFFER
+
+
 def test_a_model_that_keeps_up_loses_nothing(kit, threshold_model):
     def make_chain():
-        return rfseg.rf_segmenter(SAMP_RATE, model=threshold_model, frame_duration=20e-3, mode="live")
+        return rfseg.rf_segmenter(SAMP_RATE, model=threshold_model, frame_duration=20e-3, mode="live", hold=2.0)
 
     chain, source, sink, messages = play_until_on_time(kit, make_chain, seconds=1.0)
     assert chain.dropped() == chain.late_bands() == 0

@@ -131,7 +131,7 @@ def test_live_mode_publishes_a_result_at_once_and_without_more_input(kit, thresh
     session.permits.release()
     source.end.set()
     top.wait()
-    assert np.median(latencies) < 0.05
+    assert np.median(latencies) < 0.1
     assert [m["state"] for m in log.messages] == ["inferred"] * (frames + 1)
 
 
