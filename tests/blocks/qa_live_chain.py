@@ -128,7 +128,9 @@ def test_finding_bands_slowly_drops_frames_and_never_holds_the_source_up(kit, th
 
 def test_a_model_that_keeps_up_loses_nothing(kit, threshold_model):
     def make_chain():
-        return rfseg.rf_segmenter(SAMP_RATE, model=threshold_model, frame_duration=20e-3, mode="live", hold=2.0)
+        return rfseg.rf_segmenter(
+            SAMP_RATE, model=threshold_model, frame_duration=20e-3, mode="live", hold=5.0, queue_depth=50
+        )
 
     chain, source, sink, messages = play_until_on_time(kit, make_chain, seconds=1.0)
     assert chain.dropped() == chain.late_bands() == 0

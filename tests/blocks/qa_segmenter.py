@@ -363,7 +363,7 @@ def test_a_second_run_repeats_the_first(kit, threshold_session, mode):
     iq = signal(kit, 6.5)
     top = gr.top_block()
     chain = rfseg.rf_segmenter(
-        SAMP_RATE, model=threshold_session, frame_duration=FRAME_DURATION, mode=mode, queue_depth=10
+        SAMP_RATE, model=threshold_session, frame_duration=FRAME_DURATION, mode=mode, queue_depth=10, hold=5.0
     )
     source, sink = blocks.vector_source_c(iq, False), blocks.vector_sink_c()
     log = kit.message_log()
