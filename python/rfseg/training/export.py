@@ -88,7 +88,7 @@ def export_checkpoint(checkpoint: Path, path: Path, *, metrics: Path | None = No
     training = {
         "commit": _commit(),
         "data_seed": state["seed"],
-        "recipe": state["recipe"],
+        "recipe": json.loads(state["recipe"]),
         "minutes": round(state["elapsed"] / 60, 1),
         "steps": state["step"],
         "images": state["images"],
