@@ -10,7 +10,7 @@ if importlib.util.find_spec("torch") is None:
 else:
     import torch
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # threads that wait for each other crawl on a busy machine
 
 
 @pytest.fixture
