@@ -1,6 +1,7 @@
 """A scene: one frame of a made-up band, as samples, rows, mask and the list of who sent.
 
-A scene is a function of its recipe and its seed: the same two give the same bits.
+A scene is a function of its recipe and its seed: the same two give the same bits
+on the same number of threads (another number rounds some sums differently).
 """
 
 from __future__ import annotations
