@@ -22,6 +22,10 @@ _NEIGHBOURS = 6  # bins from which an edge's inner level is taken
 _REACH = 3  # bins that power may move an edge away from the mask's
 _PULSE_DEPTH = 0.01  # a pulse extends to where its power is 20 dB below its peak
 _MIN_STEP = 2.0  # power ratio across an edge below which the mask's edge stays
+# A guard band is this far below the carriers beside it (power ratio) where the network's mean probability falls by that
+_GUARD_EVIDENCE = ((5.0, 0.07), (2.0, 0.25))
+_GUARD_REACH = 7  # bins from the bottom within which the carrier must begin; LTE leaves 2 MHz at 20 MHz
+_GUARD_STEEP = 2.0  # power ratio over two bins, somewhere on each side
 
 
 class BandMeter:
@@ -55,7 +59,38 @@ class BandMeter:
         upper = count - _rising_edge(profile[::-1], count - bins[1], count - bins[0])
         lower = 0.5 if bins[0] == 0 or lower < 0.5 else lower  # half the sample rate, below
         upper = count + 0.5 if bins[1] == count else upper  # and above
+        if upper - lower < 1.0:  # a profile that has no such shape
+            return float(bins[0]), float(bins[1])
         return lower, upper
+
+    def guards(self, rows: Interval, bins: Interval, support: np.ndarray) -> list[Interval]:
+        """Guard bands inside a region that a mask took for one carrier.
+
+        A guard band is a dip between carriers that begin within seven bins of it, steep on both sides, at which the
+        network has its doubts too: power alone mistakes fading notches and unused resource blocks for it.
+        The stronger the doubts, the shallower the dip may be, for an overloaded receiver fills it.
+
+        Parameters
+        ----------
+        support : float ``(bins[1] - bins[0],)``
+            Mean probability with which the mask is of the region's class, per bin.
+        """
+        profile = self._profile(rows, bins)[slice(*bins)]
+        found: list[Interval] = []
+        for bottom in range(1, profile.size - 1):
+            if profile[bottom] > profile[max(0, bottom - _GUARD_REACH) : bottom + _GUARD_REACH + 1].min():
+                continue
+            for depth, doubt in _GUARD_EVIDENCE:
+                below, above = _guard_side(profile[bottom::-1], depth), _guard_side(profile[bottom:], depth)
+                if below is None or above is None:
+                    continue
+                start, stop = bottom - below, bottom + above + 1
+                left = np.median(support[max(0, start - 2 * _NEIGHBOURS) : start])
+                right = np.median(support[stop : stop + 2 * _NEIGHBOURS])
+                if support[start - 1 : stop + 1].min() <= min(left, right) - doubt:
+                    found.append((bins[0] + start, bins[0] + stop))
+                    break
+        return found
 
     def pulse_edges(self, rows: Interval, bins: Interval) -> tuple[float, float]:
         """Edges of a pulse: the outermost bins within 20 dB of its peak and above what lies beneath it."""
@@ -109,6 +144,19 @@ def _noise_power(mean: np.ndarray, background: np.ndarray) -> float | None:
     if not quiet.any():
         return None
     return float(np.median((mean * background).sum(axis=0)[quiet] / counts[quiet]))
+
+
+def _guard_side(profile: np.ndarray, depth: float) -> int | None:
+    """Bins from the bottom of a guard band, ``profile[0]``, that belong to it on one side; None if it is no guard."""
+    near = profile[: _GUARD_REACH + 1]
+    carrier = np.flatnonzero(near >= depth * near[0])
+    if not carrier.size:
+        return None
+    level = float(np.median(profile[carrier[0] : carrier[0] + _NEIGHBOURS]))
+    is_steep = bool(np.any(near[2:] >= _GUARD_STEEP * near[:-2]))
+    if level < depth * near[0] or not is_steep:
+        return None
+    return int(np.argmax(profile >= 0.5 * level)) - 1
 
 
 def _rising_edge(profile: np.ndarray, start: int, stop: int) -> float:

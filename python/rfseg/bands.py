@@ -129,6 +129,11 @@ class _Region:
     bin_stop: int
     pixels: np.ndarray  # bool (row_stop - row_start, bin_stop - bin_start)
 
+    def support(self, mask: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+        """Mean probability with which each bin is of this class, 0 to 1, ``(bin_stop - bin_start,)``."""
+        box = slice(self.row_start, self.row_stop), slice(self.bin_start, self.bin_stop)
+        return np.where(mask[box] == self.class_id, confidence[box], 0).mean(axis=0) / 255.0
+
     def confidence(self, mask: np.ndarray, confidence: np.ndarray) -> float:
         """Mean probability of the pixels that are of this class, 0 to 1."""
         box = slice(self.row_start, self.row_stop), slice(self.bin_start, self.bin_stop)
@@ -152,7 +157,8 @@ def mask_to_bands(
 
     Carriers: the pixels of all carrier classes, with pauses up to ``rules.max_gap`` and whatever
     pulses cover filled in, fall into connected regions; inside a region each bin goes to the class that
-    most of its pixels' probability votes for, and each run of bins of one class is a band.
+    most of its pixels' probability votes for, and each run of bins of one class is a band; where rows are
+    given, guard bands that the mask took for carrier divide it.
     Pulsed classes: each connected region is a band.  Where rows are given, edges come from power
     (:mod:`rfseg.bandpower`); otherwise they are the pixels' edges.
 
@@ -168,11 +174,15 @@ def mask_to_bands(
         If a shape does not belong to the geometry.
     """
     _check_shapes(mask, confidence, rows, geometry)
-    regions = _carrier_regions(mask, confidence, geometry, classes, rules)
-    regions += _pulsed_regions(mask, classes)
-    if not regions:
+    carriers = _carrier_regions(mask, confidence, geometry, classes, rules)
+    pulses = _pulsed_regions(mask, classes)
+    if not carriers and not pulses:
         return []
     meter = None if rows is None else BandMeter(rows, mask, geometry, classes)
+    if meter is not None:
+        min_bins = max(1, round(rules.min_bandwidth / geometry.bin_width))
+        carriers = [p for r in carriers for p in _split_at_guards(r, meter, r.support(mask, confidence), min_bins)]
+    regions = carriers + pulses
     bands = []
     for region in regions:
         signal_class = classes[region.class_id]
@@ -275,6 +285,20 @@ def _shrink(class_id: int, box: tuple[slice, slice], inside: np.ndarray, start: 
         box[1].start + stop,
         pixels[first:last],
     )
+
+
+def _split_at_guards(
+    region: _Region, meter: BandMeter, support: np.ndarray, min_bins: int
+) -> list[_Region]:
+    """The carriers of a region in whose guard bands the mask saw no noise."""
+    guards = meter.guards((region.row_start, region.row_stop), (region.bin_start, region.bin_stop), support)
+    starts = [region.bin_start, *(stop for _, stop in guards)]
+    stops = [*(start for start, _ in guards), region.bin_stop]
+    return [
+        replace(region, bin_start=a, bin_stop=b, pixels=region.pixels[:, a - region.bin_start : b - region.bin_start])
+        for a, b in zip(starts, stops)
+        if b - a >= min_bins or not guards
+    ]
 
 
 def _pulsed_regions(mask: np.ndarray, classes: Sequence[SignalClass]) -> list[_Region]:

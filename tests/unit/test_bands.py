@@ -236,6 +236,31 @@ def test_edges_between_adjacent_carriers_stay_in_their_guard_band():
     assert second.freq_lower_edge - CENTER == pytest.approx(0.2e6, abs=100e3)
 
 
+def test_guard_band_that_the_mask_took_for_carrier_divides_it_where_the_network_had_its_doubts():
+    rows = scene(carrier(-9e6, -0.5e6, 1e-3, 1), carrier(0.5e6, 8e6, 1e-3, 2))
+    mask, confidence = blank(), np.full_like(blank(), 240)
+    left, right = (round(GEOMETRY.freq_edge(f)) for f in (-9e6, 8e6))
+    mask[:, left:right] = LTE
+    fields = {"frame": FRAME, "geometry": GEOMETRY, "classes": CLASSES}
+    assert len(mask_to_bands(mask, confidence, rows, **fields)) == 1  # a notch, for all that the network says
+    confidence[:, round(GEOMETRY.freq_edge(0.0))] = 180
+    first, second = mask_to_bands(mask, confidence, rows, **fields)
+    assert first.freq_upper_edge - CENTER == pytest.approx(-0.5e6, abs=100e3)
+    assert second.freq_lower_edge - CENTER == pytest.approx(0.5e6, abs=100e3)
+    flat = scene(carrier(-9e6, 8e6, 1e-3, 1))
+    assert len(mask_to_bands(mask, confidence, flat, **fields)) == 1  # doubts alone do not
+
+
+def test_random_masks_over_random_rows_always_give_sound_bands():
+    rng = np.random.default_rng(11)
+    for _ in range(40):
+        mask = np.repeat(np.repeat(rng.choice(4, (16, 32), p=[0.5, 0.2, 0.2, 0.1]), 16, axis=0), 4, axis=1).astype(np.uint8)
+        rows = np.repeat(rng.uniform(-120, 0, (2, 1, GEOMETRY.bins)), GEOMETRY.rows, axis=1).astype(np.float32)
+        for band in bands_of(mask, rows):
+            assert band.freq_lower_edge < band.freq_upper_edge
+            assert FRAME.sample_start <= band.sample_start < band.sample_start + band.sample_count <= FRAME.watermark
+
+
 def test_radar_edges_come_from_power_even_where_the_mask_spans_everything():
     count = GEOMETRY.frame_samples
     pulse = np.zeros(count, np.complex128)
