@@ -6,6 +6,7 @@ and :meth:`rfseg.geometry.Geometry.edge_freq` turns them into Hz.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Sequence
 
 import numpy as np
@@ -95,17 +96,23 @@ class BandMeter:
     def pulse_edges(self, rows: Interval, bins: Interval) -> tuple[float, float]:
         """Edges of a pulse: the outermost bins within 20 dB of its peak and above what lies beneath it."""
         left, right = max(0, bins[0] - _REACH), min(self._peak.shape[1], bins[1] + _REACH)
-        beneath = np.where(self._valid & ~self._pulsed, self._peak, np.nan)[:, left:right]
-        seen = np.isfinite(beneath).any(axis=0)
-        floor = np.zeros(right - left)
-        if seen.any():
-            floor[:] = np.nanmedian(beneath[:, seen])
-            floor[seen] = np.nanmedian(beneath[:, seen], axis=0)
+        floor = self._pulse_floor[left:right]
         excess = self._peak[slice(*rows), left:right].max(axis=0) - floor
         on = np.flatnonzero((excess >= _PULSE_DEPTH * excess.max()) & (excess >= floor))
         if excess.max() <= 0 or not on.size:
             return float(bins[0]), float(bins[1])
         return float(left + on[0]), float(left + on[-1] + 1)
+
+    @cached_property
+    def _pulse_floor(self) -> np.ndarray:
+        """What lies beneath the pulses: the median over the other rows, power per bin, ``(F,)``."""
+        beneath = np.where(self._valid & ~self._pulsed, self._peak, np.nan)
+        seen = np.isfinite(beneath).any(axis=0)
+        floor = np.zeros(beneath.shape[1])
+        if seen.any():
+            floor[seen] = np.nanmedian(beneath[:, seen], axis=0)
+            floor[~seen] = np.median(floor[seen])
+        return floor
 
     def power(self, rows: Interval, edges: tuple[float, float], *, pulsed: bool) -> tuple[float, float | None]:
         """Mean power between two edges, dBFS, and SNR, dB.
