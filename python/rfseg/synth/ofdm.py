@@ -1,13 +1,14 @@
 """OFDM on a common sample grid: resource grids to samples, exactly and without resampling.
 
-The grid rate is a multiple of 3.84 MHz, so the FFT length ``grid_rate / spacing`` and every cyclic
-prefix are whole numbers of samples, for 15 and 30 kHz spacing alike, and a carrier goes anywhere on
-the subcarrier raster.  ``ifft(norm="ortho")`` makes a resource element of amplitude ``A`` show a bin
-power of ``A**2`` over noise of unit variance per sample: the in-band SNR is the element's amplitude.
+The grid rate is a multiple of 7.68 MHz (3.84 MHz if nothing is spaced 60 kHz), so the FFT length
+``grid_rate / spacing`` and every cyclic prefix are whole numbers of samples, and a carrier goes anywhere
+on the subcarrier raster.  ``ifft(norm="ortho")`` makes a resource element of amplitude ``A`` show a bin
+power of ``A**2`` over noise of unit variance per sample: the in-band SNR is the element's power.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +16,65 @@ from torch import Tensor
 
 from ..errors import SceneError
 
-__all__ = ["GRID_STEP_HZ", "Numerology", "modulate", "qpsk"]
+__all__ = ["SPACINGS_HZ", "Numerology", "OfdmSignal", "PortGrid", "modulate", "qpsk"]
 
-GRID_STEP_HZ = 3.84e6  # 3GPP TS 38.211 clause 4.1: both spacings fit with whole cyclic prefixes
+SPACINGS_HZ = (15e3, 30e3, 60e3)  # 3GPP TS 38.211 table 4.2-1, FR1
 _HALF_MS_SYMBOLS_15K = 7  # normal cyclic prefix, 3GPP TS 36.211 table 6.2.3-1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortGrid:
+    """What one antenna port sends; ports fade independently and add up in the air.
+
+    Parameters
+    ----------
+    elements : complex64 ``(R, K)``
+        Resource elements, amplitude re a data element; 0 where nothing is sent.
+    symbols : int64 ``(R,)`` or None
+        Which symbols of the signal the rows are; None for all of them.
+    port : int
+        Whose channel they go through: antenna port, beam or user.
+    """
+
+    elements: Tensor
+    symbols: Tensor | None = None
+    port: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfdmSignal:
+    """Resource grids of one numerology over a whole number of half milliseconds.
+
+    Parameters
+    ----------
+    spacing : float
+        Of the subcarriers, Hz.
+    subcarriers : int64 ``(K,)``
+        Position of each column, subcarriers from the carrier's centre.
+    symbol_count : int
+        Symbols of the signal.
+    grids : tuple of PortGrid
+    half_shift : bool
+        Whether every subcarrier lies half a spacing higher, as in the LTE uplink.
+    """
+
+    spacing: float
+    subcarriers: Tensor
+    symbol_count: int
+    grids: tuple[PortGrid, ...]
+    half_shift: bool = False
+
+    def power(self) -> Tensor:
+        """Mean power of the elements of each group of 12 columns, all ports, float32 ``(S, ceil(K / 12))``."""
+        columns = self.subcarriers.numel()
+        total = torch.zeros(self.symbol_count, 12 * math.ceil(columns / 12), device=self.subcarriers.device)
+        for grid in self.grids:
+            power = torch.view_as_real(grid.elements).square().sum(-1)
+            if grid.symbols is None:
+                total[:, :columns] += power
+            else:
+                total[:, :columns].index_add_(0, grid.symbols, power)
+        return total.unflatten(1, (-1, 12)).mean(-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,21 +84,36 @@ class Numerology:
     Parameters
     ----------
     grid_rate : float
-        Samples per second, a multiple of 3.84e6 Hz.
+        Samples per second, a multiple of :attr:`grid_step`.
     spacing : float
-        Subcarrier spacing, 15e3 or 30e3 Hz.
+        Subcarrier spacing, Hz, of :data:`SPACINGS_HZ`.
+
+    Raises
+    ------
+    SceneError
+        If the spacing is unknown or the rate does not hold whole prefixes.
     """
 
     grid_rate: float
     spacing: float
 
     def __post_init__(self) -> None:
-        if self.spacing not in (15e3, 30e3):
-            raise SceneError(f"spacing={self.spacing!r} Hz is not supported; choose 15e3 or 30e3")
-        if self.grid_rate % GRID_STEP_HZ or self.grid_rate <= 0:
-            raise SceneError(
-                f"grid_rate={self.grid_rate!r} Hz is no positive multiple of {GRID_STEP_HZ:g} Hz; round it up to one"
-            )
+        step = self.grid_step(self.spacing)
+        if self.grid_rate % step or self.grid_rate <= 0:
+            raise SceneError(f"grid_rate={self.grid_rate!r} Hz is no positive multiple of {step:g} Hz; round it up to one")
+
+    @staticmethod
+    def grid_step(spacing: float) -> float:
+        """Hz of which the grid rate must be a multiple, so that prefixes are whole: TS 38.211 clause 5.3.1.
+
+        Raises
+        ------
+        SceneError
+            If the spacing is unknown.
+        """
+        if spacing not in SPACINGS_HZ:
+            raise SceneError(f"spacing={spacing!r} Hz is not supported; choose 15e3, 30e3 or 60e3")
+        return 7.68e6 if spacing == 60e3 else 3.84e6
 
     @property
     def fft_size(self) -> int:
@@ -75,12 +146,12 @@ class Numerology:
 
 
 def qpsk(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Random unit-power QPSK, complex64."""
-    bits = torch.randint(0, 2, (*shape, 2), generator=generator, dtype=torch.int8)
+    """Random unit-power QPSK, complex64, on the generator's device."""
+    bits = torch.randint(0, 2, (*shape, 2), generator=generator, dtype=torch.int8, device=generator.device)
     return torch.view_as_complex((bits.float() * 2 - 1) * 2**-0.5)
 
 
-def modulate(grid: Tensor, subcarriers: Tensor, numerology: Numerology) -> Tensor:
+def modulate(grid: Tensor, subcarriers: Tensor, numerology: Numerology, *, half_shift: bool = False) -> Tensor:
     """Resource grid to samples.
 
     Parameters
@@ -91,6 +162,8 @@ def modulate(grid: Tensor, subcarriers: Tensor, numerology: Numerology) -> Tenso
         Position of each element, subcarriers from 0 Hz.  Those outside the grid rate are dropped,
         as an ideal anti-alias filter does.
     numerology : Numerology
+    half_shift : bool
+        Whether every subcarrier lies half a spacing higher: TS 36.211 clause 5.6.
 
     Returns
     -------
@@ -98,13 +171,18 @@ def modulate(grid: Tensor, subcarriers: Tensor, numerology: Numerology) -> Tenso
     """
     size = numerology.fft_size
     inside = (subcarriers >= -size // 2) & (subcarriers < size // 2)
-    spectrum = torch.zeros(grid.shape[0], size, dtype=torch.complex64)
+    spectrum = torch.zeros(grid.shape[0], size, dtype=torch.complex64, device=grid.device)
     spectrum[:, subcarriers[inside] % size] = grid[:, inside]
     body = torch.fft.ifft(spectrum, norm="ortho").unflatten(0, (-1, numerology.symbols))  # (H, symbols, size)
-    out = torch.empty(body.shape[0], numerology.half_ms, dtype=torch.complex64)
+    sign = 1.0
+    if half_shift:  # half a turn per symbol length, so the prefix has the other sign
+        angle = torch.arange(size, device=grid.device) * (math.pi / size)
+        body = body * torch.polar(torch.ones_like(angle), angle)
+        sign = -1.0
+    out = torch.empty(body.shape[0], numerology.half_ms, dtype=torch.complex64, device=grid.device)
     position = 0
     for index, prefix in enumerate(numerology.prefixes):
-        out[:, position : position + prefix] = body[:, index, size - prefix :]
+        out[:, position : position + prefix] = sign * body[:, index, size - prefix :]
         out[:, position + prefix : position + prefix + size] = body[:, index]
         position += prefix + size
     return out.flatten()

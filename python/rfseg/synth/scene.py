@@ -20,7 +20,9 @@ from .channel import draw_profile, fading
 from .labels import CLASS_LABELS, Carrier, mask_carriers, mask_radar
 from .lte import draw_lte, lte_grid, lte_subcarriers
 from .nr import draw_nr, nr_grid, nr_subcarriers
-from .ofdm import GRID_STEP_HZ, Numerology, modulate
+from .ofdm import Numerology, modulate
+
+GRID_STEP_HZ = 3.84e6
 from .other import OtherEmitter, add_other
 from .plan import CarrierPlan, plan_carriers, plan_others
 from .radar import PulseTrain, draw_radar, radar_samples
