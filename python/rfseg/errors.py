@@ -9,6 +9,7 @@
     |-- BandError(ValueError)           a band or a ``bands`` message that makes no sense
     |-- OptionError(ValueError)         a mode, policy or depth that does not exist
     |-- SceneError(ValueError)          a scene or training recipe that cannot be realised
+    |-- DatasetError(ValueError)        a dataset, or a file of one, that is missing, damaged or contradicts itself
     `-- BackendUnavailableError(ImportError)   an optional package is missing; says how to install it
 
 Each message states what is wrong, the value, what was expected, and what to do.  The command line
@@ -19,6 +20,7 @@ __all__ = [
     "BackendUnavailableError",
     "BandError",
     "ContractError",
+    "DatasetError",
     "GeometryError",
     "OptionError",
     "RecordingError",
@@ -53,6 +55,10 @@ class OptionError(RfsegError, ValueError):
 
 class SceneError(RfsegError, ValueError):
     """A scene or training recipe that cannot be realised."""
+
+
+class DatasetError(RfsegError, ValueError):
+    """A dataset, or a file of one, that is missing, damaged, of unknown form or contradicts itself."""
 
 
 class BackendUnavailableError(RfsegError, ImportError):
