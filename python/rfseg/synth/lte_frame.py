@@ -1,0 +1,41 @@
+"""What each LTE subframe may send: duplexing, special and MBSFN subframes, and the control region's size."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .lte_control import region_sizes
+
+__all__ = ["MBSFN_SUBFRAMES", "SPECIAL_CONFIGURATIONS", "TDD_CONFIGURATIONS", "control_sizes", "downlink_symbols"]
+
+# Uplink-downlink configurations: TS 36.211 table 4.2-2
+TDD_CONFIGURATIONS = ("DSUUUDSUUU", "DSUUDDSUUD", "DSUDDDSUDD", "DSUUUDDDDD", "DSUUDDDDDD", "DSUDDDDDDD", "DSUUUDSUUD")
+# Downlink symbols of the special subframe by its configuration, normal cyclic prefix: TS 36.211 table 4.2-1
+SPECIAL_CONFIGURATIONS = (3, 9, 10, 11, 12, 3, 9, 10, 11, 6, 6)
+# Subframes that may be MBSFN subframes, for FDD and TDD: TS 36.331 clause 6.3.7, MBSFN-SubframeConfig
+MBSFN_SUBFRAMES = {False: (1, 2, 3, 6, 7, 8), True: (3, 4, 7, 8, 9)}
+
+
+def downlink_symbols(tdd: int | None, special: int) -> np.ndarray:
+    """Symbols that the downlink may use in each subframe of a radio frame, from its first on, int ``(10,)``."""
+    if tdd is None:
+        return np.full(10, 14)
+    counts = {"D": 14, "S": SPECIAL_CONFIGURATIONS[special], "U": 0}
+    return np.array([counts[kind] for kind in TDD_CONFIGURATIONS[tdd]])
+
+
+def control_sizes(blocks: int, ports: int, tdd: int | None, mbsfn: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Fewest and most symbols of the control region in each subframe of a radio frame: TS 36.211 table 6.7-1.
+
+    Returns
+    -------
+    int ``(10,)``, int ``(10,)``
+    """
+    fewest, _, most = region_sizes(blocks)
+    low, high = np.full(10, fewest), np.full(10, most)
+    if tdd is not None:
+        high[[1, 6]] = 2
+    high[list(mbsfn)] = 2
+    if ports == 4:
+        low[list(mbsfn)] = 2
+    return low, high
