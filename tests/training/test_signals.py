@@ -10,17 +10,11 @@ from rfseg.errors import SceneError
 from rfseg.geometry import make_geometry
 from rfseg.spectrogram import frame_rows
 from rfseg.synth.channel import PROFILES, fading
-from rfseg.synth.lte import LteCell, lte_grid, lte_subcarriers
 from rfseg.synth.nr import NrCell, nr_grid
 from rfseg.synth.ofdm import Numerology, modulate, qpsk
-from rfseg.synth.radar import PulseTrain, radar_samples
 from rfseg.synth.sequences import lte_pss, lte_sss, nr_pss, nr_sss
 
 POWER_TOLERANCE_DB = 0.3  # in-band SNR on the spectrogram against the request
-
-
-def _lte(**changes) -> LteCell:
-    return LteCell(**{**dict(blocks=25, cell_id=7, ports=2, crs_boost_db=0.0, load="idle", control_fill=0.0), **changes})
 
 
 def _nr(**changes) -> NrCell:
@@ -79,43 +73,6 @@ def test_in_band_power_on_the_spectrogram_is_the_power_of_the_elements(generator
     assert 10 * math.log10(power) == pytest.approx(20.0, abs=POWER_TOLERANCE_DB)
 
 
-def test_reference_signals_stand_where_the_standard_puts_them(rng, generator):
-    grid = lte_grid(_lte(ports=1), 2, 2, rng=rng, generator=generator)  # subframe 1: nothing else is sent
-    shift = 7 % 6
-    for symbol in range(14):
-        expected = {0: shift, 4: (3 + shift) % 6}.get(symbol % 7)
-        used = set(torch.nonzero(_used(grid[symbol])).flatten().tolist())
-        if expected is None:
-            assert not used
-        else:
-            assert set(range(expected, 300, 6)) <= used
-
-
-def test_four_ports_use_the_second_symbol_too(rng, generator):
-    two = lte_grid(_lte(), 2, 2, rng=rng, generator=generator)
-    four = lte_grid(_lte(ports=4), 2, 2, rng=rng, generator=generator)
-    assert not _used(two[8]).any()
-    assert _used(four[8]).sum() == 100  # two ports, every sixth of 300 each
-
-
-def test_fdd_synchronisation_occupies_62_subcarriers_around_dc_every_5_ms(rng, generator):
-    cell = _lte()
-    grid = lte_grid(cell, 0, 20, rng=rng, generator=generator)
-    for slot, half in ((0, 0), (10, 1)):
-        pss, sss = grid[7 * slot + 6, 119:181], grid[7 * slot + 5, 119:181]
-        assert torch.allclose(pss, lte_pss(cell.cell_id % 3))
-        assert torch.allclose(sss, lte_sss(cell.cell_id, half))
-    assert 0 not in lte_subcarriers(25)
-
-
-def test_tdd_sends_nothing_in_uplink_subframes(rng, generator):
-    grid = lte_grid(_lte(load="full", control_fill=0.5, tdd=2, special=7), 0, 20, rng=rng, generator=generator)  # DSUDDDSUDD
-    on = _used(grid).any(1).reshape(10, 14)
-    assert not on[2].any() and not on[7].any()
-    assert on[0].all() and on[3].all()
-    assert on[1][:3].all() and not on[1][10:].any()  # special configuration 7: ten downlink symbols
-
-
 @pytest.mark.parametrize("sequence", [lte_pss(0), lte_pss(1), lte_pss(2), lte_sss(100, 0), nr_pss(1), nr_sss(335)])
 def test_synchronisation_sequences_have_unit_power(sequence):
     assert torch.allclose(sequence.abs(), torch.ones(len(sequence)))
@@ -166,34 +123,3 @@ def test_fading_has_unit_mean_power(profile, generator):
 
 def test_fading_of_a_cable_is_none(generator):
     assert fading(torch.zeros(1), torch.zeros(1), profile=None, doppler=0.0, generator=generator) is None
-
-
-def _radar(**changes) -> PulseTrain:
-    facts = dict(
-        family="unmodulated", center=0.0, width=1e-6, chirp=0.0, chips=(), intervals=(1e-3,), jitter=0.0, first=0.2e-3,
-        scan_peak=0.0, scan_width=math.inf, sidelobe_db=-30.0, echoes=(), snr_db=30.0,
-    )  # fmt: skip
-    return PulseTrain(**{**facts, **changes})
-
-
-def test_pulses_come_at_their_interval(rng):
-    samples = radar_samples(_radar(), 61440 * 5, 61.44e6, rng).abs().numpy()
-    starts = np.flatnonzero((samples[1:] > 0) & (samples[:-1] == 0)) + 1
-    assert np.allclose(starts / 61.44e6, 0.2e-3 + 1e-3 * np.arange(5), atol=1 / 61.44e6)
-
-
-@pytest.mark.parametrize("width", [0.5e-6, 1e-6, 2e-6])
-def test_the_strongest_bin_of_a_pulse_has_the_snr_asked_for(width, rng):
-    geometry = make_geometry(61.44e6, frame_duration=20e-3)
-    samples = radar_samples(_radar(width=width, intervals=(0.9713e-3,)), geometry.frame_samples + 200, 61.44e6, rng)
-    peak = frame_rows(samples.numpy(), geometry)[0][1].max() + 10 * math.log10(geometry.bins / 1.5)
-    assert peak == pytest.approx(30.0, abs=2.0)  # soft edges and the window take up to 2 dB
-
-
-def test_a_chirp_that_leaves_the_band_does_not_fold_back(rng):
-    geometry = make_geometry(15.36e6, frame_duration=5e-3)
-    train = _radar(center=7e6, width=50e-6, chirp=10e6)  # 2 to 12 MHz, the band ends at 7.68 MHz
-    samples = radar_samples(train, geometry.frame_samples + 100, 15.36e6, rng)
-    peak = frame_rows(samples.numpy(), geometry)[0][1].max(0)
-    # the first bins lie beside the last ones on the circle of an FFT, so a window leaks into them
-    assert peak[6 : geometry.bins // 2 - 4].max() < peak.max() - 20
