@@ -1,0 +1,89 @@
+"""Contact sheets: many frames with their masks in one picture, to be looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Sequence
+
+import numpy as np
+
+from ..atomic import replacing
+from .classes import IGNORED
+from .items import Item
+from .pictures import require_pillow
+
+__all__ = ["MASK_COLOURS", "make_sheet", "mask_colours", "rows_to_picture", "save_sheet"]
+
+# Background dark; then Okabe and Ito, "Color universal design", 2008: told apart with any colour vision.
+MASK_COLOURS = (
+    (24, 24, 32), (86, 180, 233), (230, 159, 0), (204, 121, 167),
+    (0, 158, 115), (240, 228, 66), (213, 94, 0), (0, 114, 178),
+)  # fmt: skip
+_IGNORED_COLOUR = (128, 128, 128)
+_TILE, _GAP, _CAPTION = 192, 6, 13  # pixels
+_RANGE_DB = (-6.0, 34.0)  # of the picture of rows, re the median of the first channel
+
+
+def mask_colours(count: int) -> np.ndarray:
+    """RGB by mask value, uint8 ``(256, 3)``; more classes than colours take them again."""
+    table = np.full((256, 3), _IGNORED_COLOUR, np.uint8)
+    for class_id in range(count):
+        table[class_id] = MASK_COLOURS[class_id if class_id < len(MASK_COLOURS) else 1 + (class_id - 1) % 7]
+    table[IGNORED] = _IGNORED_COLOUR
+    return table
+
+
+def rows_to_picture(rows: np.ndarray) -> np.ndarray:
+    """Rows in dB, ``(C, T, F)``, as a picture, uint8 ``(T, F, 3)``: dark blue at the median to yellow 34 dB above."""
+    db = rows.astype(np.float32).max(axis=0)
+    low, high = _RANGE_DB
+    level = np.clip((db - np.median(rows[0].astype(np.float32)) - low) / (high - low), 0, 1)[..., None]
+    stops = np.array([(10, 10, 50), (40, 80, 160), (60, 170, 160), (240, 230, 90)], np.float32)
+    position = level * (len(stops) - 1)
+    index = np.minimum(position.astype(int), len(stops) - 2)[..., 0]
+    return (stops[index] + (stops[index + 1] - stops[index]) * (position - index[..., None])).astype(np.uint8)
+
+
+def make_sheet(items: Sequence[Item], labels: Sequence[str], *, captions: Sequence[str] = (), columns: int = 4) -> Any:
+    """A Pillow image: each item's picture with its mask to the right, earliest row on top, and a legend.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        By class id.
+    captions : sequence of str
+        One for each item, above it.
+    columns : int
+        Items side by side.
+    """
+    image_module = require_pillow()
+    from PIL import ImageDraw
+
+    table = mask_colours(len(labels))
+    cell = (2 * _TILE + 2 * _GAP, _TILE + _GAP + _CAPTION)
+    lines = -(-len(items) // columns)
+    sheet = image_module.new("RGB", (columns * cell[0] + _GAP, lines * cell[1] + _GAP + 20), (255, 255, 255))
+    draw = ImageDraw.Draw(sheet)
+    for number, item in enumerate(items):
+        left, top = _GAP + number % columns * cell[0], _GAP + number // columns * cell[1]
+        picture = item.data if item.data.shape[-1] == 3 and item.data.dtype == np.uint8 else rows_to_picture(item.data)
+        mask = item.mask if item.mask.ndim == 2 else item.mask[0]
+        if number < len(captions):
+            draw.text((left, top), captions[number][:60], fill=(0, 0, 0))
+        for offset, pixels in ((0, picture), (_TILE + 2, table[mask])):
+            tile = image_module.fromarray(np.ascontiguousarray(pixels)).resize((_TILE, _TILE), image_module.NEAREST)
+            sheet.paste(tile, (left + offset, top + _CAPTION))
+    left, top = _GAP, lines * cell[1] + _GAP
+    for value, label in [*enumerate(labels), (IGNORED, "unknown")]:
+        colour = tuple(int(level) for level in table[value])
+        draw.rectangle((left, top, left + 12, top + 12), fill=colour, outline=(0, 0, 0))
+        draw.text((left + 18, top), label, fill=(0, 0, 0))
+        left += 40 + 7 * len(label)
+    return sheet
+
+
+def save_sheet(path: Path, items: Sequence[Item], labels: Sequence[str], *, captions: Sequence[str] = ()) -> None:
+    """Write a contact sheet as PNG; see :func:`make_sheet`."""
+    sheet = make_sheet(items, labels, captions=captions)
+    with replacing(path) as temporary:
+        sheet.save(temporary, format="PNG")
