@@ -84,7 +84,9 @@ class NrUplink:
         if self.load not in UPLINK_LOADS:
             raise SceneError(f"load={self.load!r} is not known; choose one of {', '.join(UPLINK_LOADS)}")
         if self.tdd is not None and (not self.tdd or set(self.tdd) - set("DSU") or self.special_uplink not in range(15)):
-            raise SceneError(f"tdd={self.tdd!r}, special_uplink={self.special_uplink!r}: expected letters D, S, U and 0 to 14 symbols")
+            raise SceneError(
+                f"tdd={self.tdd!r}, special_uplink={self.special_uplink!r}: expected letters D, S, U and 0 to 14 symbols"
+            )
         if 2 * self.edge >= self.blocks:
             raise SceneError(f"control={self.control!r} leaves no block of {self.blocks}; make it narrower")
 
@@ -199,8 +201,7 @@ def nr_uplink_signals(
     room, first = cell.uplink_symbols(slots), int(slots[0])
     visits = cell.due(slots, cell.srs_period, cell.srs_offset + 1)
     groups = -(-cell.users // cell.srs_comb)  # users of a group share their symbols by combs
-    taken = cell.srs_offset + 1
-    ends = np.where(visits >= 0, 14 - taken, 14)  # of PUSCH
+    ends = np.where(visits >= 0, 13 - cell.srs_offset, 14)  # of PUSCH
     accessed = cell.due(slots, cell.prach_period, 14) >= 0
     usable = room - (14 - ends) >= _SHORTEST
     grants = draw_grants(usable, (cell.edge, cell.blocks - cell.edge), cell.load, cell.precoded, rng)
@@ -219,7 +220,7 @@ def nr_uplink_signals(
         payloads += more[0]
         pieces += more[1]
         due[user] &= ~sends  # a user's PUCCH comes first
-    pieces += sounding(cell, due, first)
+    pieces += sounding(cell, due, visits // groups, first)
     pieces += access(cell, np.flatnonzero(accessed & (rng.random(slots.size) < cell.prach_share)), rng)
     pieces += fill(payloads, generator)
     columns = 12 * cell.blocks
@@ -249,43 +250,78 @@ def _reference_symbols(start: int, end: int, first: int, added: int) -> tuple[in
     return (lead, *(base + symbol for symbol in more))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Slots of a grant that have the same symbols, from the first of the signal on."""
+
+    grant: Grant
+    slots: np.ndarray
+    data: np.ndarray  # symbols
+    known: np.ndarray  # symbols of the reference
+
+
+def _parts(cell: NrUplink, grants: list[Grant], limits: np.ndarray) -> list[_Part]:
+    parts = []
+    for grant in grants:
+        own = limits[:, grant.intervals]
+        for start, limit in sorted(set(map(tuple, own.T.tolist()))):
+            end = min(limit, start + cell.data_symbols)
+            known = np.array(_reference_symbols(start, end, cell.first_reference, cell.added_references))
+            data = np.setdiff1d(np.arange(start, end), known)
+            slots = grant.intervals[(own[0] == start) & (own[1] == limit)]
+            parts.append(_Part(grant=grant, slots=slots, data=data, known=known))
+    return parts
+
+
 def _data(cell: NrUplink, grants: list[Grant], first: int, limits: np.ndarray) -> tuple[list[Payload], list[Piece]]:
     """PUSCH between the symbols ``limits (2, T)`` of each slot, and its reference of type 1: clauses 6.3.1 and 6.4.1.1."""
     payloads, pieces = [], []
-    for grant in grants:
-        columns = slice(12 * grant.start, 12 * (grant.start + grant.width))
-        every_second = slice(columns.start, columns.stop, 2)
-        precoded = bool(cell.precoded[grant.user])
+    parts = _parts(cell, grants, limits)
+    for part, values in zip(parts, _references(cell, parts, first), strict=True):
+        user = part.grant.user
+        low, high = 12 * part.grant.start, 12 * (part.grant.start + part.grant.width)
+        precoded = bool(cell.precoded[user])
         lone = precoded or cell.lone_reference
-        for start, limit in np.unique(limits[:, grant.intervals], axis=1).T.tolist():
-            own = grant.intervals[(limits[:, grant.intervals] == [[start], [limit]]).all(0)]
-            end = min(limit, start + cell.data_symbols)
-            known = _reference_symbols(start, end, cell.first_reference, cell.added_references)
-            data = np.setdiff1d(np.arange(start, end), known)
-            payloads.append(
-                Payload(port=grant.user, rows=(14 * own[:, None] + data).ravel(), columns=columns, precoded=precoded)
-            )
-            rows = (14 * own[:, None] + np.array(known)).ravel()
-            values = _references(cell, grant, (first + own) % cell.frame_slots, np.array(known), precoded)
-            values = torch.from_numpy(values * np.float32(2**0.5 if lone else 1))  # TS 38.214 table 6.2.2-1
-            pieces.append(Piece(port=grant.user, rows=rows, columns=every_second, values=values))
-            if not lone:
-                other = slice(columns.start + 1, columns.stop, 2)
-                payloads.append(Payload(port=grant.user, rows=rows, columns=other, precoded=False))
+        data = (14 * part.slots[:, None] + part.data).ravel()
+        payloads.append(Payload(port=user, rows=data, columns=slice(low, high), precoded=precoded))
+        rows = (14 * part.slots[:, None] + part.known).ravel()
+        boosted = torch.from_numpy(values * np.float32(2**0.5 if lone else 1))  # TS 38.214 table 6.2.2-1
+        pieces.append(Piece(port=user, rows=rows, columns=slice(low, high, 2), values=boosted))
+        if not lone:
+            payloads.append(Payload(port=user, rows=rows, columns=slice(low + 1, high, 2), precoded=False))
     return payloads, pieces
 
 
-def _references(cell: NrUplink, grant: Grant, slots: np.ndarray, symbols: np.ndarray, precoded: bool) -> np.ndarray:
-    """PUSCH reference of a grant, complex64 ``(slots * symbols, 6 * width)``: clause 6.4.1.1.1."""
-    if not precoded:
-        starts = pseudo_random_start(cell.cell_id, slots[:, None], symbols).ravel()
-        return gold_qpsk(starts, 6 * cell.blocks)[:, 6 * grant.start : 6 * (grant.start + grant.width)]
+def _references(cell: NrUplink, parts: list[_Part], first: int) -> list[np.ndarray]:
+    """PUSCH reference of each part, complex64 ``(slots * symbols, 6 * width)``: clause 6.4.1.1.1."""
+    slots = [(first + part.slots) % cell.frame_slots for part in parts]
+    starts = [
+        pseudo_random_start(cell.cell_id, own[:, None], part.known).ravel()
+        for own, part in zip(slots, parts, strict=True)
+        if not cell.precoded[part.grant.user]
+    ]
+    unique = np.unique(np.concatenate(starts)) if starts else np.empty(0, np.int64)
+    sequences = gold_qpsk(unique, 6 * cell.blocks) if starts else None
+    waiting = iter(starts)
+    out = []
+    for own, part in zip(slots, parts, strict=True):
+        grant = part.grant
+        if cell.precoded[grant.user]:
+            out.append(_low_papr_references(cell, own, part.known, grant.width))
+        else:
+            rows = np.searchsorted(unique, next(waiting))
+            out.append(sequences[rows, 6 * grant.start : 6 * (grant.start + grant.width)])
+    return out
+
+
+def _low_papr_references(cell: NrUplink, slots: np.ndarray, symbols: np.ndarray, width: int) -> np.ndarray:
+    """Those of precoded data: clause 6.4.1.1.1.2."""
     table = numbers(cell.cell_id)
+    second = cell.sequence_hopping and not cell.group_hopping and width >= 12
     rows = []
     for slot in slots.tolist():
         for symbol in symbols.tolist():
             hop = int(table.data_group[slot, symbol]) if cell.group_hopping else 0
-            second = cell.sequence_hopping and not cell.group_hopping and grant.width >= 12
             number = int(table.data_sequence[slot, symbol]) if second else 0
-            rows.append(low_papr("nr", (hop + cell.cell_id) % GROUPS, number, 6 * grant.width))
+            rows.append(low_papr("nr", (hop + cell.cell_id) % GROUPS, number, 6 * width))
     return np.stack(rows)

@@ -18,7 +18,17 @@ from .uplink import Payload, Piece
 if TYPE_CHECKING:
     from .nr_uplink import NrUplink
 
-__all__ = ["CONTROL_FORMATS", "PRACH_BLOCKS", "PRACH_SYMBOLS", "SRS_WIDTHS", "access", "control", "numbers", "pseudo_random_start", "sounding"]
+__all__ = [
+    "CONTROL_FORMATS",
+    "PRACH_BLOCKS",
+    "PRACH_SYMBOLS",
+    "SRS_WIDTHS",
+    "access",
+    "control",
+    "numbers",
+    "pseudo_random_start",
+    "sounding",
+]
 
 CONTROL_FORMATS = {0: (1, 2), 1: (4, 14), 2: (1, 2), 3: (4, 14)}  # fewest and most symbols: table 6.3.2.1-1
 # Reference symbols of PUCCH format 3 by length, without additional ones: table 6.4.1.3.3.2-1; that of 4 is for no hopping
@@ -94,7 +104,7 @@ def control(
         columns = slice(12 * places[hop], 12 * (places[hop] + width))
         frame_slots = ((first + slots) % cell.frame_slots)[:, None] + 0 * symbols
         if form == 2:
-            values = gold_qpsk(pseudo_random_start(cell.cell_id, frame_slots, symbols).ravel(), 4 * cell.blocks)
+            values = gold_qpsk(pseudo_random_start(cell.cell_id, frame_slots, symbols).ravel(), 6 * cell.blocks)
             own = values[:, columns.start // 3 : columns.stop // 3]
             pieces.append(Piece(port=user, rows=rows, columns=_comb(columns, 1, 3), values=torch.from_numpy(own)))
             payloads += [Payload(port=user, rows=rows, columns=_comb(columns, k, 3), precoded=False) for k in (0, 2)]
@@ -138,23 +148,22 @@ def _shifted(
     return np.stack(rows)
 
 
-def sounding(cell: NrUplink, due: np.ndarray, first: int) -> list[Piece]:
-    """SRS of one port per user in the slots ``due (users, T)``: clause 6.4.1.4."""
+def sounding(cell: NrUplink, due: np.ndarray, visits: np.ndarray, first: int) -> list[Piece]:
+    """SRS of one port per user in the slots ``due (users, T)``, each the user's visit number ``visits (T,)``: clause 6.4.1.4."""
     widths = SRS_WIDTHS[cell.srs_config]
     width = widths[1] if cell.srs_hopping else widths[0]
     count = widths[0] // width
     shift = numbers(cell.cell_id).control_shift  # the words that srs group hopping takes, clause 6.4.1.4.2
     pieces = []
     for user, slot in np.argwhere(due).tolist():
-        visit = (first + slot) // cell.srs_period * cell.srs_symbols
         for step in range(cell.srs_symbols):
             symbol = 13 - cell.srs_offset + step
+            turn = int(visits[slot]) * cell.srs_symbols + step  # n_SRS
             place = 4 * (3 * user) // width
-            if count % 2 == 0:  # F_1
-                within = (visit + step) % count
-                place += count // 2 * within + within // 2
+            if count % 2:  # F_1
+                place += count // 2 * turn
             else:
-                place += count // 2 * (visit + step)
+                place += count // 2 * (turn % count) + turn % count // 2
             low = (cell.blocks - widths[0]) // 2 + width * (place % count)
             start = 12 * low + user % cell.srs_comb
             hop = shift[(first + slot) % cell.frame_slots, symbol] if cell.group_hopping else 0

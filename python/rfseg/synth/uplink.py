@@ -171,6 +171,7 @@ def assemble(
             if not inside.all():
                 values = values[torch.from_numpy(inside).to(device)]
             elements[:, piece.columns].index_copy_(0, torch.from_numpy(place[rows[inside]]).to(device), values)
-        elements *= 10 ** (gains_db[port] / 20)
+        if gains_db[port]:
+            torch.view_as_real(elements).mul_(10 ** (gains_db[port] / 20))
         grids.append(PortGrid(elements=elements, symbols=torch.from_numpy(np.flatnonzero(sent)).to(device), port=port))
     return tuple(grids)
