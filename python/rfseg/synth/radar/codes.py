@@ -79,7 +79,7 @@ def code_phases(code: str, chips: int, index: int = 1) -> np.ndarray:
         raise SceneError(f"no {code} code of {chips} chips; give at least 2")
     n = np.arange(chips)
     if code == "p3":
-        return math.pi / chips * n**2
+        return math.pi / chips * n * (n + chips % 2)
     if code == "p4":
         return math.pi / chips * n**2 - math.pi * n
     if math.gcd(index, chips) != 1:

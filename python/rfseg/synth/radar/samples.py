@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...geometry import BIN_WIDTH_HZ
 from .timing import schedule
 from .train import PulseTrain
-from .waveform import make_template, peak_bin_power
+from .waveform import FLAT_SHARE, make_template, peak_bin_power
 
 __all__ = ["radar_samples"]
 
@@ -34,8 +35,8 @@ def radar_samples(
     Notes
     -----
     What the radar sends beyond half the rate is filtered away, not folded back.  ``snr_db`` is that of the pulse
-    that falls best into a segment of the spectrogram, as if the beam peaked then; pulses much shorter than a
-    segment lose up to 5.2 dB half-way between two.
+    that falls best into a segment of the spectrogram, as if the beam peaked then and the scene did not end
+    within it; pulses much shorter than a segment lose up to 5.2 dB half-way between two.
     """
     out = torch.zeros(samples, dtype=torch.complex64, device=device)
     paths = (*train.echoes, *train.tail)
@@ -47,10 +48,12 @@ def radar_samples(
     amplitudes = 10 ** (plan.gains_db / 20)
     hops = [float(hop) for hop in np.unique(plan.offsets)]
     templates = [make_template(train, grid_rate, offset=hop, device=device) for hop in hops]
-    groups = [places[plan.offsets == hop] for hop in hops]
-    unit = max(peak_bin_power(t, grid_rate, where) for t, where in zip(templates, groups, strict=True))
-    if not unit:  # nothing within the band
-        return out
+    if not any(abs(train.center + hop) <= FLAT_SHARE * grid_rate for hop in hops):  # outside: measured as if inside
+        inside = train.center % BIN_WIDTH_HZ - train.center
+        unit = peak_bin_power(make_template(train, grid_rate, offset=inside, device=device), grid_rate, places)
+    else:
+        groups = [places[plan.offsets == hop] for hop in hops]
+        unit = max(peak_bin_power(t, grid_rate, where) for t, where in zip(templates, groups, strict=True))
     scale = math.sqrt(10 ** (train.snr_db / 10) / unit)
     for hop, template in zip(hops, templates, strict=True):
         chosen = plan.offsets == hop

@@ -18,11 +18,11 @@ from ...geometry import BIN_WIDTH_HZ, SEGMENT_RATE_HZ
 from .codes import CODES, code_phases
 from .train import Pulse, PulseTrain
 
-__all__ = ["Template", "bandwidth", "make_template", "occupied_edges", "peak_bin_power"]
+__all__ = ["FLAT_SHARE", "Template", "bandwidth", "make_template", "occupied_edges", "peak_bin_power"]
 
 _LEAD = 96  # samples before time 0: the ringing of the filter
 _FINE_RATE_HZ = 256e6  # 20 ns edges take five samples
-_FLAT = 0.485  # of the rate: the filter is flat up to here and 0 at half the rate
+FLAT_SHARE = 0.485  # of the rate: the filter is flat up to here and 0 at half the rate
 _SHIFTS = 8  # window positions per hop at which the peak is sought
 _MOST_WINDOWS = 2048
 _EDGE_DB = -20.0  # occupied: above this re the strongest bin
@@ -81,7 +81,7 @@ def _pulse(pulse: Pulse, time: Tensor, rate: float, center: float) -> Tensor:
 
 def _filter(freqs: Tensor, rate: float) -> Tensor:
     """Gain of the band's filter: flat, then down along a cosine to 0 at half the rate."""
-    outward = (freqs.abs() / rate - _FLAT) / (0.5 - _FLAT)
+    outward = (freqs.abs() / rate - FLAT_SHARE) / (0.5 - FLAT_SHARE)
     return 0.5 + 0.5 * torch.cos(math.pi * outward.clamp(0.0, 1.0))
 
 
@@ -149,7 +149,7 @@ def peak_bin_power(template: Template, grid_rate: float, places: np.ndarray) -> 
     powers = torch.view_as_real(spectra).square().sum(-1).amax(1).cpu().numpy() / float(window.square().sum())
     phases = np.unique((places - template.lead - size) % hop)  # of the first window within the segments
     segments = -phases[:, None] % hop + np.arange(0, samples.numel() + size, hop)
-    return float(powers[np.minimum(np.rint(segments / step).astype(np.int64), powers.size - 1)].max())
+    return float(np.interp(segments.ravel() / step, np.arange(powers.size), powers).max())
 
 
 @functools.lru_cache(maxsize=256)
