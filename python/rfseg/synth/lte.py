@@ -266,14 +266,15 @@ def _data_and_control(plan: _Plan, rng: np.random.Generator, generator: torch.Ge
     cell, device = plan.cell, generator.device
     power, order = _schedule(plan, rng)
     amplitude = torch.from_numpy(plan.data).to(device)[:, :, None] * _spread(power, 12, device)[:, None]  # (M, 14, K)
-    order = _spread(order, 12, device)[:, None].expand(amplitude.shape)
-    size = int(plan.control.max())
-    if size:
-        inside = torch.from_numpy(np.arange(size) < plan.control[:, None]).to(device)[:, :, None]
-        amplitude[:, :size] = torch.where(inside, _groups(cell, size, len(plan.number), rng, device), amplitude[:, :size])
     words = torch.empty(-(-amplitude.numel() // 8), dtype=torch.int64, device=device).random_(generator=generator)
     index = words.view(torch.uint8)[: amplitude.numel()].view(amplitude.shape) & 63
-    points = _constellations(device).index_select(0, (index + order).flatten().int()).view(amplitude.shape)
+    order = _spread(order, 12, device)[:, None]  # (M, 1, K)
+    size = int(plan.control.max())
+    control = torch.from_numpy(np.arange(size) < plan.control[:, None]).to(device)[:, :, None]  # (M, size, 1)
+    index[:, size:] += order
+    index[:, :size] += order * ~control
+    amplitude[:, :size] = torch.where(control, _groups(cell, size, len(plan.number), rng, device), amplitude[:, :size])
+    points = _constellations(device).index_select(0, index.flatten().int()).view(amplitude.shape)
     return points.mul_(amplitude)
 
 
@@ -302,7 +303,7 @@ def _groups(cell: LteCell, size: int, count: int, rng: np.random.Generator, devi
     filled = _spread(used, 4, device)
     for symbol in range(min(size, 2 if cell.ports == 4 else 1)):  # with reference signals: six subcarriers each
         filled[:, symbol] = _spread(used[:, symbol, : 2 * cell.blocks], 6, device)
-    filled[:, 0, cell.cell_id % 3 :: 3] = 0  # free for two ports even if there is one
+    filled[:, :1, cell.cell_id % 3 :: 3] = 0  # free for two ports even if there is one
     return filled
 
 
