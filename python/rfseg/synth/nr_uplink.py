@@ -20,11 +20,11 @@ from .nr_uplink_control import (
     PRACH_BLOCKS,
     PRACH_SYMBOLS,
     SRS_WIDTHS,
-    access,
-    control,
+    access_pieces,
+    control_pieces,
     numbers,
     pseudo_random_start,
-    sounding,
+    sounding_pieces,
 )
 from .ofdm import OfdmSignal
 from .sequences import gold_qpsk
@@ -36,8 +36,18 @@ _TDD = {15e3: ("DDDDDDDSUU", "DDDSU"), 30e3: ("DDDSU", "DDDSUUDDDD", "DDDDDDDSUU
 _TDD_SHARE = {15e3: 0.2, 30e3: 0.75, 60e3: 0.75}
 # Symbols of the single-symbol PUSCH reference after the first, by fewest symbols of PUSCH and by additional
 # positions 1, 2, 3; of mapping types A (from the slot's first symbol) and B (from PUSCH's): table 6.4.1.1.3-3
-_ADDED_A = ((13, ((11,), (7, 11), (5, 8, 11))), (12, ((9,), (6, 9), (5, 8, 11))), (10, ((9,), (6, 9), (6, 9))), (8, ((7,),) * 3))
-_ADDED_B = ((12, ((10,), (5, 10), (3, 6, 9))), (10, ((8,), (4, 8), (3, 6, 9))), (8, ((6,), (3, 6), (3, 6))), (5, ((4,),) * 3))
+_ADDED_A = (
+    (13, ((11,), (7, 11), (5, 8, 11))),
+    (12, ((9,), (6, 9), (5, 8, 11))),
+    (10, ((9,), (6, 9), (6, 9))),
+    (8, ((7,), (7,), (7,))),
+)
+_ADDED_B = (
+    (12, ((10,), (5, 10), (3, 6, 9))),
+    (10, ((8,), (4, 8), (3, 6, 9))),
+    (8, ((6,), (3, 6), (3, 6))),
+    (5, ((4,), (4,), (4,))),
+)
 _SHORTEST = 3  # symbols of an uplink part that is worth a PUSCH
 
 
@@ -205,7 +215,7 @@ def nr_uplink_signals(
     accessed = cell.due(slots, cell.prach_period, 14) >= 0
     usable = room - (14 - ends) >= _SHORTEST
     grants = draw_grants(usable, (cell.edge, cell.blocks - cell.edge), cell.load, cell.precoded, rng)
-    grants = [_beside_access(cell, grant, accessed) for grant in grants]
+    grants = [grant for grant in (_beside_access(cell, grant, accessed) for grant in grants) if grant.intervals.size]
     busy = np.zeros((cell.users, slots.size), bool)
     for grant in grants:
         busy[grant.user, grant.intervals] = True
@@ -216,12 +226,12 @@ def nr_uplink_signals(
         periodic = (slots + 3 * user) % cell.control_period == 0
         sends = (periodic | (rng.random(slots.size) < cell.control_share)) & ~busy[user]
         sends &= room >= (length if form in (0, 2) else 14)
-        more = control(cell, user, np.flatnonzero(sends), first, np.full(int(sends.sum()), 14), generator)
+        more = control_pieces(cell, user, np.flatnonzero(sends), first, np.full(int(sends.sum()), 14), generator)
         payloads += more[0]
         pieces += more[1]
         due[user] &= ~sends  # a user's PUCCH comes first
-    pieces += sounding(cell, due, visits // groups, first)
-    pieces += access(cell, np.flatnonzero(accessed & (rng.random(slots.size) < cell.prach_share)), rng)
+    pieces += sounding_pieces(cell, due, visits // groups, first)
+    pieces += access_pieces(cell, np.flatnonzero(accessed & (rng.random(slots.size) < cell.prach_share)), rng)
     pieces += fill(payloads, generator)
     columns = 12 * cell.blocks
     skipped = span.first_symbol - 14 * first
@@ -266,10 +276,10 @@ def _parts(cell: NrUplink, grants: list[Grant], limits: np.ndarray) -> list[_Par
         own = limits[:, grant.intervals]
         for start, limit in sorted(set(map(tuple, own.T.tolist()))):
             end = min(limit, start + cell.data_symbols)
-            known = np.array(_reference_symbols(start, end, cell.first_reference, cell.added_references))
-            data = np.setdiff1d(np.arange(start, end), known)
+            known = _reference_symbols(start, end, cell.first_reference, cell.added_references)
+            data = np.array([symbol for symbol in range(start, end) if symbol not in known])
             slots = grant.intervals[(own[0] == start) & (own[1] == limit)]
-            parts.append(_Part(grant=grant, slots=slots, data=data, known=known))
+            parts.append(_Part(grant=grant, slots=slots, data=data, known=np.array(known)))
     return parts
 
 

@@ -23,16 +23,20 @@ __all__ = [
     "PRACH_BLOCKS",
     "PRACH_SYMBOLS",
     "SRS_WIDTHS",
-    "access",
-    "control",
+    "access_pieces",
+    "control_pieces",
     "numbers",
     "pseudo_random_start",
-    "sounding",
+    "sounding_pieces",
 ]
 
 CONTROL_FORMATS = {0: (1, 2), 1: (4, 14), 2: (1, 2), 3: (4, 14)}  # fewest and most symbols: table 6.3.2.1-1
 # Reference symbols of PUCCH format 3 by length, without additional ones: table 6.4.1.3.3.2-1; that of 4 is for no hopping
-_FORMAT_3 = {4: (1,), 5: (0, 3), 6: (1, 4), 7: (1, 4), 8: (1, 5), 9: (1, 6), 10: (2, 7), 11: (2, 7), 12: (2, 8), 13: (2, 9), 14: (3, 10)}  # fmt: skip
+_FORMAT_3 = {
+    4: (1,),
+    **{5: (0, 3), 6: (1, 4), 7: (1, 4), 8: (1, 5), 9: (1, 6)},
+    **{10: (2, 7), 11: (2, 7), 12: (2, 8), 13: (2, 9), 14: (3, 10)},
+}
 # Blocks (m_SRS,0, m_SRS,1) by C_SRS: table 6.4.1.4.3-1
 SRS_WIDTHS = (
     (4, 4), (8, 4), (12, 4), (16, 4), (16, 8), (20, 4), (24, 4), (24, 12), (28, 4), (32, 16), (36, 12), (40, 20), (48, 16),
@@ -76,7 +80,7 @@ def pseudo_random_start(cell_id: int, slot: np.ndarray, symbol: np.ndarray) -> n
     return ((1 << 17) * (14 * slot + symbol + 1) * (2 * cell_id + 1) + 2 * cell_id) % (1 << 31)
 
 
-def control(
+def control_pieces(
     cell: NrUplink, user: int, slots: np.ndarray, first: int, ends: np.ndarray, generator: torch.Generator
 ) -> tuple[list[Payload], list[Piece]]:
     """PUCCH of one user: clauses 6.3.2 and 6.4.1.3.
@@ -148,8 +152,17 @@ def _shifted(
     return np.stack(rows)
 
 
-def sounding(cell: NrUplink, due: np.ndarray, visits: np.ndarray, first: int) -> list[Piece]:
-    """SRS of one port per user in the slots ``due (users, T)``, each the user's visit number ``visits (T,)``: clause 6.4.1.4."""
+def sounding_pieces(cell: NrUplink, due: np.ndarray, visits: np.ndarray, first: int) -> list[Piece]:
+    """SRS of one port per user: clause 6.4.1.4.
+
+    Parameters
+    ----------
+    due : bool ``(users, T)``
+    visits : int64 ``(T,)``
+        How often the users of a slot have sounded before it.
+    first : int
+        Number of the first slot.
+    """
     widths = SRS_WIDTHS[cell.srs_config]
     width = widths[1] if cell.srs_hopping else widths[0]
     count = widths[0] // width
@@ -176,7 +189,7 @@ def sounding(cell: NrUplink, due: np.ndarray, visits: np.ndarray, first: int) ->
     return pieces
 
 
-def access(cell: NrUplink, slots: np.ndarray, rng: np.random.Generator) -> list[Piece]:
+def access_pieces(cell: NrUplink, slots: np.ndarray, rng: np.random.Generator) -> list[Piece]:
     """PRACH of length 139 and format A1, A2 or A3, exactly, as its parts are whole symbols: clause 6.3.3."""
     length = PRACH_SYMBOLS[cell.prach_format]
     half = 7 if cell.spacing == 15e3 else 14  # a preamble across a half millisecond has a longer prefix
