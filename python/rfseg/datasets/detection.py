@@ -118,12 +118,7 @@ def _choose(root: Path, layouts: Sequence[Layout]) -> Layout:
             f"{root} has the folders of {_listed(layouts)}, but labels of the colours {some}, which none of"
             " them has; give --layout if it is one of them"
         )
-    best = max(layouts, key=lambda x: ranks[x.name])
-    equals = [x for x in layouts if ranks[x.name] == ranks[best.name]]
-    rivals = [x for x in equals if _meaning(x, colours) != _meaning(best, colours)]
-    if rivals:
-        raise DatasetError(f"{root} may be {_listed([best, *rivals])}; say which with --layout")
-    return best
+    return max(layouts, key=lambda x: ranks[x.name])
 
 
 def _rank(
@@ -133,10 +128,6 @@ def _rank(
     named = sum(layout.facts(stem) is not None for stem in stems) / max(1, len(stems)) if layout.names else 0.5
     present = len(present_splits(root, layout))
     return near / max(1, colours.total()), named, heights == {layout.size}, present, present - len(layout.splits)
-
-
-def _meaning(layout: Layout, colours: Counter[Colour]) -> list[str]:
-    return [layout.colours[nearest_colour(colour, layout.colours)[0]] for colour in sorted(colours)]
 
 
 def _spread(files: Sequence[Path]) -> Sequence[Path]:
