@@ -54,7 +54,8 @@ def test_ntia_bins_keep_to_the_value_grids(number):
     else:
         assert kinds == ({"none"} if number == 1 else {"lfm", "tangent", "taper"})
         assert number == 1 or {np.sign(train.chirp) for train in trains} == {-1, 1}
-    assert len({round(train.width * 1e9) for train in trains}) == 1 + round((table["width_us"][1] - table["width_us"][0]) / table["width_us"][2])
+    low, high, step = table["width_us"]
+    assert len({round(train.width * 1e9) for train in trains}) == 1 + round((high - low) / step)
 
 
 @pytest.mark.parametrize("number", SHORT_TYPES)

@@ -8,7 +8,17 @@ import numpy as np
 
 from .train import Echo
 
-__all__ = ["PRI_KINDS", "TURN", "draw_echoes", "draw_intervals", "draw_rise", "draw_tail", "nonlinear", "on_grid", "time_on_target"]
+__all__ = [
+    "PRI_KINDS",
+    "TURN",
+    "draw_echoes",
+    "draw_intervals",
+    "draw_rise",
+    "draw_tail",
+    "nonlinear",
+    "on_grid",
+    "time_on_target",
+]
 
 PRI_KINDS = ("fixed", "stagger", "jitter", "dwell")
 TURN = (-1.0, 1.0)  # signs of a chirp
@@ -40,8 +50,8 @@ def draw_intervals(kind: str, mean: float, duration: float, rng: np.random.Gener
         count = min(_MOST_JITTERED, math.ceil(1.2 * duration / mean) + 4)
         return tuple((mean * (1 + rng.uniform(0.01, 0.1) * rng.uniform(-1, 1, count))).tolist())
     if kind == "dwell":
-        dwells = int(rng.integers(2, 4))
-        return tuple(v for v in (mean * rng.uniform(0.75, 1.25, dwells)).tolist() for _ in range(int(rng.integers(8, 21))))
+        means = mean * rng.uniform(0.75, 1.25, int(rng.integers(2, 4)))
+        return tuple(np.repeat(means, rng.integers(8, 21, means.size)).tolist())
     return (mean,)
 
 
@@ -59,12 +69,10 @@ def nonlinear(rng: np.random.Generator) -> dict[str, float | str]:
 
 def draw_echoes(rng: np.random.Generator) -> tuple[Echo, ...]:
     """0 to 6 discrete copies, 0.1 to 20 us late, 5 to 35 dB weaker."""
-    return tuple(
-        Echo(
-            delay=float(rng.uniform(*_ECHO_DELAYS_S)), gain_db=float(rng.uniform(*_ECHO_GAINS_DB)), phase=float(rng.uniform(0, 2 * math.pi))
-        )
-        for _ in range(int(rng.integers(0, 7)))
-    )
+    count = int(rng.integers(0, 7))
+    delays, gains_db = rng.uniform(*_ECHO_DELAYS_S, count), rng.uniform(*_ECHO_GAINS_DB, count)
+    return _paths(delays, gains_db, rng)
+
 
 
 def draw_tail(rng: np.random.Generator) -> tuple[Echo, ...]:
@@ -74,5 +82,10 @@ def draw_tail(rng: np.random.Generator) -> tuple[Echo, ...]:
     share = np.sort(rng.uniform(0.0, 1.0, _TAIL_PATHS)) * (1 - math.exp(-4.0))
     delays = -decay * np.log1p(-share)  # density of the paths follows the decay, so their powers are alike
     gains_db = together_db - 10 * math.log10(_TAIL_PATHS) + rng.uniform(-4.0, 4.0, _TAIL_PATHS)
-    phases = rng.uniform(0, 2 * math.pi, _TAIL_PATHS)
-    return tuple(Echo(delay=d, gain_db=g, phase=p) for d, g, p in zip(delays.tolist(), gains_db.tolist(), phases.tolist(), strict=True))
+    return _paths(delays, gains_db, rng)
+
+
+def _paths(delays: np.ndarray, gains_db: np.ndarray, rng: np.random.Generator) -> tuple[Echo, ...]:
+    phases = rng.uniform(0, 2 * math.pi, delays.size)
+    facts = zip(delays.tolist(), gains_db.tolist(), phases.tolist(), strict=True)
+    return tuple(Echo(delay=delay, gain_db=gain_db, phase=phase) for delay, gain_db, phase in facts)

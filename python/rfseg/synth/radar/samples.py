@@ -11,7 +11,7 @@ from torch import Tensor
 from ...geometry import BIN_WIDTH_HZ
 from .timing import schedule
 from .train import PulseTrain
-from .waveform import FLAT_SHARE, make_template, peak_bin_power
+from .waveform import FLAT_SHARE, Template, make_template, peak_bin_power
 
 __all__ = ["radar_samples"]
 
@@ -45,22 +45,28 @@ def radar_samples(
         return out
     places = np.round(plan.starts * grid_rate).astype(np.int64)  # sample at which each group starts
     phase = rng.uniform(0, 2 * math.pi, 1 if train.coherent else places.size)
-    amplitudes = 10 ** (plan.gains_db / 20)
     hops = [float(hop) for hop in np.unique(plan.offsets)]
     templates = [make_template(train, grid_rate, offset=hop, device=device) for hop in hops]
-    if not any(abs(train.center + hop) <= FLAT_SHARE * grid_rate for hop in hops):  # outside: measured as if inside
-        inside = train.center % BIN_WIDTH_HZ - train.center
-        unit = peak_bin_power(make_template(train, grid_rate, offset=inside, device=device), grid_rate, places)
-    else:
-        groups = [places[plan.offsets == hop] for hop in hops]
-        unit = max(peak_bin_power(t, grid_rate, where) for t, where in zip(templates, groups, strict=True))
-    scale = math.sqrt(10 ** (train.snr_db / 10) / unit)
+    amplitudes = 10 ** (plan.gains_db / 20)
+    scale = math.sqrt(10 ** (train.snr_db / 10) / _unit_power(train, templates, hops, places, plan.offsets, grid_rate))
     for hop, template in zip(hops, templates, strict=True):
         chosen = plan.offsets == hop
         carrier = 2 * math.pi * ((train.center + hop) / grid_rate * places % 1.0)  # phase since time 0
         gains = (scale * amplitudes * np.exp(1j * (carrier + phase)))[chosen]
         _add(out, template.samples, places[chosen] - template.lead, gains)
     return out
+
+
+def _unit_power(
+    train: PulseTrain, templates: list[Template], hops: list[float], places: np.ndarray, offsets: np.ndarray, grid_rate: float
+) -> float:
+    """Power of the strongest bin of pulses of amplitude 1; of a radar beyond the band's edge, as if it were inside."""
+    if any(abs(train.center + hop) <= FLAT_SHARE * grid_rate for hop in hops):
+        found = zip(templates, hops, strict=True)
+        return max(peak_bin_power(template, grid_rate, places[offsets == hop]) for template, hop in found)
+    inside = train.center % BIN_WIDTH_HZ - train.center
+    moved = make_template(train, grid_rate, offset=inside, device=templates[0].samples.device)
+    return peak_bin_power(moved, grid_rate, places)
 
 
 def _add(out: Tensor, template: Tensor, places: np.ndarray, gains: np.ndarray) -> None:

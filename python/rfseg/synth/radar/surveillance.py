@@ -18,7 +18,9 @@ _SIDELOBES_DB = (-35.0, -25.0)
 SPY_1_WIDTHS_US = (6.4, 12.7, 25.4, 51.0)
 
 
-def _turning(family: str, pulses: tuple[Pulse, ...], intervals: tuple[float, ...], beam_s: float, rng: np.random.Generator, **more) -> PulseTrain:
+def _turning(
+    family: str, pulses: tuple[Pulse, ...], intervals: tuple[float, ...], beam_s: float, rng: np.random.Generator, **more
+) -> PulseTrain:
     """A rotating radar with a beam of ``beam_s`` s, not yet placed."""
     return PulseTrain(
         family=family,
@@ -104,7 +106,7 @@ def _marine(duration: float, rng: np.random.Generator) -> PulseTrain:
 
 
 def _spy_1(duration: float, rng: np.random.Generator) -> PulseTrain:
-    """Like AN/SPY-1: chirps of 6.4 to 51 us at irregular intervals, bursts of an electronic beam that points here or elsewhere."""
+    """Like AN/SPY-1: chirps of 6.4 to 51 us at irregular intervals, in bursts of a beam that points here or elsewhere."""
     width = float(rng.choice(SPY_1_WIDTHS_US)) * 1e-6
     chirp = float(rng.uniform(2e6, 10e6) * rng.choice(TURN))
     mean = max(float(rng.uniform(0.3e-3, 3e-3)), 10 * width)

@@ -181,7 +181,8 @@ class PulseTrain:
                 f"scan_peak={self.scan_peak!r} and scan_width={self.scan_width!r} contradict each other;"
                 " give a time and a positive width, or None twice"
             )
-        if self.is_fmcw and (len(self.pulses) > 1 or self.echoes or self.tail or max(self.intervals) > self.group_length * (1 + 1e-9)):
+        is_one_sweep = len(self.pulses) == 1 and max(self.intervals) <= self.group_length * (1 + 1e-9)
+        if self.is_fmcw and not (is_one_sweep and not self.echoes and not self.tail):
             raise SceneError(
                 f"family={self.family!r}: FMCW is one sweep after the other, without echoes;"
                 " give one pulse and its width as the interval"
