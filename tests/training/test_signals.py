@@ -9,7 +9,6 @@ import torch
 from rfseg.errors import SceneError
 from rfseg.geometry import make_geometry
 from rfseg.spectrogram import frame_rows
-from rfseg.synth.channel import PROFILES, fading
 from rfseg.synth.nr import NrCell, nr_grid
 from rfseg.synth.ofdm import Numerology, modulate, qpsk
 from rfseg.synth.sequences import lte_pss, lte_sss, nr_pss, nr_sss
@@ -113,13 +112,3 @@ def test_a_busy_tdd_nr_carrier_pauses_in_uplink_slots(rng, generator):
     assert on[[0, 1, 2], 5].all()
 
 
-@pytest.mark.parametrize("profile", sorted(PROFILES))
-def test_fading_has_unit_mean_power(profile, generator):
-    times = torch.linspace(0, 20, 400, dtype=torch.float64)
-    freqs = torch.linspace(-9e6, 9e6, 100, dtype=torch.float64)
-    gain = fading(times, freqs, profile=profile, doppler=70.0, generator=generator)
-    assert float(gain.abs().square().mean()) == pytest.approx(1.0, abs=0.2)
-
-
-def test_fading_of_a_cable_is_none(generator):
-    assert fading(torch.zeros(1), torch.zeros(1), profile=None, doppler=0.0, generator=generator) is None
