@@ -26,7 +26,7 @@ from .lte_uplink_control import (
     srs_table,
 )
 from .ofdm import OfdmSignal
-from .uplink import UPLINK_LOADS, Grant, Payload, Piece, assemble, draw_gains, draw_grants, fill
+from .uplink import UPLINK_LOADS, Grant, Payload, Piece, assemble, beside, draw_gains, draw_grants, fill
 
 __all__ = ["LteUplink", "draw_lte_uplink", "lte_uplink_signals"]
 
@@ -176,7 +176,7 @@ def lte_uplink_signals(
     subframes = np.arange(first, (first_half_ms + half_ms + 1) // 2)
     up, reserved = cell.kinds(subframes) == "U", cell.access_due(subframes)
     grants = draw_grants(up, (cell.edge, cell.blocks - cell.edge), cell.load, [True] * cell.users, rng)
-    grants = [grant for grant in (_beside_access(cell, grant, reserved) for grant in grants) if grant.intervals.size]
+    grants = _beside_access(cell, grants, reserved)
     free = np.tile(up, (cell.users, 1))  # of data, so that control has a PUCCH of its own
     for grant in grants:
         free[grant.user, grant.intervals] = False
@@ -197,13 +197,10 @@ def lte_uplink_signals(
     return [OfdmSignal(spacing=15e3, subcarriers=centred, symbol_count=shape[0], grids=grids, half_shift=True)]
 
 
-def _beside_access(cell: LteUplink, grant: Grant, access: np.ndarray) -> Grant:
-    """The grant without the subframes in which it would lie on PRACH, mirrored or not."""
-    low, high = cell.access_start, cell.access_start + PRACH_BLOCKS
-    mirrored = cell.blocks - grant.start - grant.width
-    hit = any(start < high and start + grant.width > low for start in {grant.start, mirrored})
-    kept = grant.intervals[~access[grant.intervals]] if hit else grant.intervals
-    return Grant(user=grant.user, intervals=kept, start=grant.start, width=grant.width)
+def _beside_access(cell: LteUplink, grants: list[Grant], reserved: np.ndarray) -> list[Grant]:
+    """The grants where they leave PRACH free; those that hop pause for it."""
+    end = cell.access_start + PRACH_BLOCKS if cell.hopping == "none" else cell.blocks
+    return beside(grants, reserved, end, [True] * cell.users)
 
 
 def _data(cell: LteUplink, grants: list[Grant], subframes: np.ndarray) -> tuple[list[Payload], list[Piece]]:

@@ -28,7 +28,7 @@ from .nr_uplink_control import (
 )
 from .ofdm import OfdmSignal
 from .sequences import gold_qpsk
-from .uplink import UPLINK_LOADS, Grant, Payload, Piece, assemble, draw_gains, draw_grants, fill
+from .uplink import UPLINK_LOADS, Grant, Payload, Piece, assemble, beside, draw_gains, draw_grants, fill
 
 __all__ = ["NrUplink", "draw_nr_uplink", "nr_uplink_signals"]
 
@@ -126,8 +126,11 @@ class NrUplink:
         share = {"D": 0, "S": self.special_uplink, "U": 14}
         return np.array([share[kind] for kind in self.tdd])[slots % len(self.tdd)]
 
-    def due(self, slots: np.ndarray, period: int | None, symbols: int) -> np.ndarray:
-        """Number of the visit for which a slot is kept, or -1: one slot a period, the last with so many uplink symbols."""
+    def due(self, slots: np.ndarray, period: int | None, symbols: int, *, which: int) -> np.ndarray:
+        """Number of the visit for which a slot is kept, or -1.
+
+        One slot a period is: of those of the pattern with so many uplink symbols, that of index ``which``.
+        """
         if period is None:
             return np.full(slots.shape, -1)
         pattern = np.arange(len(self.tdd or "U"))
@@ -135,7 +138,7 @@ class NrUplink:
         if not fitting.size:
             return np.full(slots.shape, -1)
         period = -(-period // pattern.size) * pattern.size
-        return np.where(slots % period == fitting[-1], slots // period, -1)
+        return np.where(slots % period == fitting[which], slots // period, -1)
 
 
 def draw_nr_uplink(blocks: int, spacing: float, rng: np.random.Generator) -> NrUplink:
@@ -209,13 +212,13 @@ def nr_uplink_signals(
     span = SlotSpan(spacing=cell.spacing, first_half_ms=first_half_ms, half_ms=half_ms)
     slots = span.slots
     room, first = cell.uplink_symbols(slots), int(slots[0])
-    visits = cell.due(slots, cell.srs_period, cell.srs_offset + 1)
+    visits = cell.due(slots, cell.srs_period, cell.srs_offset + 1, which=-1)
     groups = -(-cell.users // cell.srs_comb)  # users of a group share their symbols by combs
     ends = np.where(visits >= 0, 13 - cell.srs_offset, 14)  # of PUSCH
-    accessed = cell.due(slots, cell.prach_period, 14) >= 0
+    reserved = cell.due(slots, cell.prach_period, 14, which=0) >= 0
     usable = room - (14 - ends) >= _SHORTEST
     grants = draw_grants(usable, (cell.edge, cell.blocks - cell.edge), cell.load, cell.precoded, rng)
-    grants = [grant for grant in (_beside_access(cell, grant, accessed) for grant in grants) if grant.intervals.size]
+    grants = beside(grants, reserved, cell.edge + PRACH_BLOCKS, cell.precoded)
     busy = np.zeros((cell.users, slots.size), bool)
     for grant in grants:
         busy[grant.user, grant.intervals] = True
@@ -229,22 +232,18 @@ def nr_uplink_signals(
         more = control_pieces(cell, user, np.flatnonzero(sends), first, np.full(int(sends.sum()), 14), generator)
         payloads += more[0]
         pieces += more[1]
-        due[user] &= ~sends  # a user's PUCCH comes first
+        last = 13 - cell.srs_offset + cell.srs_symbols
+        if (length > 13 - cell.srs_offset) if form in (1, 3) else (14 - length < last):
+            due[user] &= ~sends  # a user's PUCCH comes before its SRS on the same symbols
     pieces += sounding_pieces(cell, due, visits // groups, first)
-    pieces += access_pieces(cell, np.flatnonzero(accessed & (rng.random(slots.size) < cell.prach_share)), rng)
+    used = np.flatnonzero(reserved & (rng.random(slots.size) < cell.prach_share))
+    pieces += access_pieces(cell, used, ends[used], rng)
     pieces += fill(payloads, generator)
     columns = 12 * cell.blocks
     skipped = span.first_symbol - 14 * first
     grids = assemble(pieces, (span.symbol_count, columns), cell.gains_db, skipped=skipped, device=generator.device)
     centred = torch.arange(-columns // 2, columns // 2, device=generator.device)
     return [OfdmSignal(spacing=cell.spacing, subcarriers=centred, symbol_count=span.symbol_count, grids=grids)]
-
-
-def _beside_access(cell: NrUplink, grant: Grant, access: np.ndarray) -> Grant:
-    """The grant without the slots in which it would lie on PRACH."""
-    hit = grant.start < cell.edge + PRACH_BLOCKS
-    kept = grant.intervals[~access[grant.intervals]] if hit else grant.intervals
-    return Grant(user=grant.user, intervals=kept, start=grant.start, width=grant.width)
 
 
 def _reference_symbols(start: int, end: int, first: int, added: int) -> tuple[int, ...]:

@@ -189,15 +189,23 @@ def sounding_pieces(cell: NrUplink, due: np.ndarray, visits: np.ndarray, first: 
     return pieces
 
 
-def access_pieces(cell: NrUplink, slots: np.ndarray, rng: np.random.Generator) -> list[Piece]:
-    """PRACH of length 139 and format A1, A2 or A3, exactly, as its parts are whole symbols: clause 6.3.3."""
+def access_pieces(cell: NrUplink, slots: np.ndarray, ends: np.ndarray, rng: np.random.Generator) -> list[Piece]:
+    """PRACH of length 139 and format A1, A2 or A3, exactly, as its parts are whole symbols: clause 6.3.3.
+
+    Parameters
+    ----------
+    slots, ends : int64 ``(n,)``
+        From the first of the signal on, and the symbol of each at which a preamble must have ended.
+    """
     length = PRACH_SYMBOLS[cell.prach_format]
     half = 7 if cell.spacing == 15e3 else 14  # a preamble across a half millisecond has a longer prefix
-    begins = [begin for begin in range(0, 14, length) if begin // half == (begin + length - 1) // half]
     low = 12 * cell.edge
     lowest = low - 6 * cell.blocks + _PRACH_OFFSET
     pieces = []
-    for slot in slots.tolist():
+    for slot, end in zip(slots.tolist(), ends.tolist(), strict=True):
+        begins = [begin for begin in range(0, end - length + 1, length) if begin // half == (begin + length - 1) // half]
+        if not begins:
+            continue
         preamble = np.roll(zadoff_chu(cell.prach_root, _PRACH_LENGTH), -int(rng.integers(_PRACH_LENGTH)))
         elements = np.fft.fft(preamble, norm="ortho")
         delays = np.arange(length) * 2192 + 144 - 144 * length  # from the preamble to each symbol, of 2048 samples

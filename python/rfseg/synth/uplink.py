@@ -7,7 +7,7 @@ wide contiguous allocations, each of one user whose power has little to do with 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from .low_papr import precodable
 from .ofdm import PortGrid, qpsk
 
-__all__ = ["UPLINK_LOADS", "Grant", "Payload", "Piece", "assemble", "draw_gains", "draw_grants", "fill"]
+__all__ = ["UPLINK_LOADS", "Grant", "Payload", "Piece", "assemble", "beside", "draw_gains", "draw_grants", "fill"]
 
 # Name: probability; share of intervals with data; users at once (low, high); share of the blocks (low, high)
 UPLINK_LOADS: dict[str, tuple[float, tuple[float, float], tuple[int, int], tuple[float, float]]] = {
@@ -116,6 +116,19 @@ def draw_grants(
                 width = int(allowed[np.searchsorted(allowed, width, side="right") - 1])
             grants.append(Grant(user=user, intervals=intervals, start=int(start), width=width))
     return grants
+
+
+def beside(grants: Sequence[Grant], kept: np.ndarray, end: int, precoded: Sequence[bool]) -> list[Grant]:
+    """The grants where they leave the blocks below ``end`` free in the intervals ``kept (T,)`` for something else."""
+    out = []
+    for grant in grants:
+        taken = kept[grant.intervals] & (grant.start < end)
+        out.append(replace(grant, intervals=grant.intervals[~taken]))
+        room = grant.start + grant.width - end
+        if room > 0:
+            width = int(precodable(room)[-1]) if precoded[grant.user] else room
+            out.append(Grant(user=grant.user, intervals=grant.intervals[taken], start=end, width=width))
+    return [grant for grant in out if grant.intervals.size]
 
 
 def fill(payloads: Sequence[Payload], generator: torch.Generator) -> list[Piece]:
