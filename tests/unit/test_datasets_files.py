@@ -31,7 +31,13 @@ def run_lengths(row: bytes) -> bytes:
 
 
 def hdf4(
-    raster: np.ndarray, *, rle: bool = False, old: bool = False, twins: bool = False, blocks: int = 1, components: int = 1
+    raster: np.ndarray,
+    *,
+    rle: bool = False,
+    old: bool = False,
+    twins: bool = False,
+    blocks: int = 1,
+    components: int = 1,
 ) -> bytes:
     """A file as the HDF4 library lays it out, with its descriptors in one or more blocks."""
     height, width = raster.shape
@@ -39,7 +45,8 @@ def hdf4(
     if old:
         dimensions = (200, struct.pack(">HH", width, height))
     else:
-        dimensions = (300, struct.pack(">iiHHHHHH", width, height, 106, 2, components, 0, 11 if rle else 0, 2 if rle else 0))
+        compression = (11, 2) if rle else (0, 0)
+        dimensions = (300, struct.pack(">iiHHHHHH", width, height, 106, 2, components, 0, *compression))
     tag = 302 + rle
     elements = [(30, b"\0" * 92), dimensions, (tag, pixels)]
     head = 4 + blocks * 6 + 12 * (len(elements) + twins + blocks)
@@ -177,16 +184,15 @@ def pixels(*colours: tuple[int, int, int]) -> np.ndarray:
 
 
 def test_the_nearest_colour_decides_and_the_worst_distance_is_told() -> None:
-    mask, worst = colours_to_mask(pixels((0, 0, 0), (84, 80, 78), (160, 151, 160), (255, 255, 255)), GREYS, tolerance=12)
+    near = pixels((0, 0, 0), (84, 80, 78), (160, 151, 160), (255, 255, 255))
+    mask, worst = colours_to_mask(near, GREYS, tolerance=12)
     assert mask.tolist() == [[0, 1, 2, 3]]
     assert worst == 9
 
 
 def test_a_colour_that_nobody_defined_is_an_error_with_its_place() -> None:
-    with pytest.raises(
-        DatasetError,
-        match=r"colour \(0, 90, 200\) at row 0, column 1, .*nearest is \(80, 80, 80\) LTE, 120 levels away, expected at most 12",
-    ):
+    text = r"colour \(0, 90, 200\) at row 0, column 1, .* is \(80, 80, 80\) LTE, 120 levels away, expected at most 12"
+    with pytest.raises(DatasetError, match=text):
         colours_to_mask(pixels((0, 0, 0), (0, 90, 200)), GREYS, tolerance=12)
 
 

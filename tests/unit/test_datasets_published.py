@@ -304,7 +304,8 @@ def test_images_alone_are_resized_where_the_authors_do_it(write_set: Write) -> N
         Image.open(path).resize((24, 24)).save(path)
     dataset = open_published(folder)
     assert dataset.load(dataset.pairs[0]).image.shape == (SIZE, SIZE, 3)
-    assert "images are 24 x 24; they are brought to the labels' 16 x 16" in inspect_published(dataset, skip_bad=False).notes[0]
+    (note, *_) = inspect_published(dataset, skip_bad=False).notes
+    assert "images are 24 x 24; they are brought to the labels' 16 x 16" in note
 
 
 def test_folders_of_no_use_are_refused(tmp_path: Path, write_set: Write) -> None:
@@ -314,7 +315,7 @@ def test_folders_of_no_use_are_refused(tmp_path: Path, write_set: Write) -> None
             open_published(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
-    with pytest.raises(DatasetError, match=r"no known dataset but notes.txt; looked for osnet \(train/input/\*\.png with train/label"):
+    with pytest.raises(DatasetError, match=r"no known dataset but notes.txt; looked for osnet \(train/input"):
         open_published(tmp_path / "other")
     (tmp_path / "hollow" / "train" / "input").mkdir(parents=True)
     (tmp_path / "hollow" / "train" / "label").mkdir()
