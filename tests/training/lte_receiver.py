@@ -20,8 +20,9 @@ SYMBOL_STARTS = [10 + 137 * n for n in range(7)]  # of the useful part, within a
 PRIMARY = {"FDD": 832, "TDD": 2204}  # start of the primary signal's useful part in a half frame of 9600 samples
 SECONDARY = {"FDD": 695, "TDD": 1792}
 MASKS = {1: 0x0000, 2: 0xFFFF, 4: 0x5555}
+GENERATORS = (0o133, 0o171, 0o165)  # of the convolutional code, constraint length 7
 BLOCKS = (6, 15, 25, 50, 75, 100)
-AGREEMENT = 0.85  # of the received bits with the decoded block's; noise reaches about 0.65
+AGREEMENT = 0.65  # of the received soft bits with the decoded block; noise reaches about 0.48
 
 
 class Cell(NamedTuple):
@@ -209,7 +210,7 @@ def _trellis() -> tuple[np.ndarray, np.ndarray]:
     state = np.arange(64)
     before = np.stack([(state << 1) & 63, (state << 1) & 63 | 1], axis=1)
     window = (state >> 5)[:, None] << 6 | before
-    bits = [[bin(int(w) & g).count("1") % 2 for g in (0o133, 0o171, 0o165)] for w in window.ravel()]
+    bits = [[bin(int(w) & g).count("1") % 2 for g in GENERATORS] for w in window.ravel()]
     return before, 1 - 2.0 * np.array(bits).reshape(64, 2, 3)
 
 
@@ -229,8 +230,9 @@ def _decoded(soft: np.ndarray, quarter: int) -> tuple[int, tuple[int, int, int]]
         bits.append(state >> 5)
         state = int(before[state, pick[state]])
     block = np.array(bits[:40][::-1])
-    again = [sum(int(g) * block[time - delay] for delay, g in enumerate(f"{gen:07b}")) % 2 for time in range(40) for gen in (0o133, 0o171, 0o165)]
-    if ((1 - 2 * np.resize(np.array(again)[_positions()], 480)) * soft > 0).mean() < AGREEMENT:
+    taps = [[int(tap) for tap in f"{generator:07b}"] for generator in GENERATORS]
+    again = np.array([sum(block[time - delay] * row[delay] for delay in range(7)) % 2 for time in range(40) for row in taps])
+    if ((1 - 2 * np.resize(again[_positions()], 480)) * soft).sum() < AGREEMENT * np.abs(soft).sum():
         return None
     value = int("".join(map(str, block)), 2)
     content, rest = value >> 16, value >> 16 << 16
