@@ -8,7 +8,7 @@ lists the flaws and what each is worth to a network that does not look.  Every o
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -336,7 +336,7 @@ def _radar(draw: RadarDraw, device: torch.device) -> Tensor:
 
 
 def _carriers(draw: RadarDraw, scene: str, recipe: RadarProtocol, device: torch.device) -> Tensor:
-    """What the carriers of a scene send during the frame, unit mean power over 40 ms, complex64 ``(SAMPLES,)``."""
+    """What the carriers of a scene send during the frame, complex64 ``(SAMPLES,)``; unit mean power of all that is made."""
     half_ms = round(SAMP_RATE / 2000)
     needed = -(-SAMPLES // half_ms)
     begin = draw.start * (half_ms * _WAVEFORM_HALF_MS - SAMPLES)
@@ -347,9 +347,6 @@ def _carriers(draw: RadarDraw, scene: str, recipe: RadarProtocol, device: torch.
         generator = _generator(draw.seed, 1 if label == "LTE" else 2, device)
         rng = np.random.default_rng([draw.seed, 2, number])
         total += carrier_samples(content, center, first, count, rng=rng, generator=generator)
-    if recipe.starts_at_peak:
-        start = int(total[: total.numel() - SAMPLES + 1].abs().argmax())
-    else:
-        start = int(begin) - first * half_ms
-    scale = float(torch.view_as_real(total).square().sum(-1).mean()) ** -0.5
-    return total[start : start + SAMPLES] * scale
+    power = torch.view_as_real(total).square().sum(-1)
+    start = int(power[: power.numel() - SAMPLES + 1].argmax()) if recipe.starts_at_peak else int(begin) - first * half_ms
+    return total[start : start + SAMPLES] * float(power.mean()) ** -0.5
