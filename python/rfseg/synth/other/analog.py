@@ -15,7 +15,7 @@ from .emitter import NARROWEST_HZ, OtherEmitter
 
 __all__ = ["WIDTHS", "AnalogEmitter", "add", "draw"]
 
-WIDTHS = {"voice": (10e3, 1e6), "fm": (180e3, 2e6)}
+WIDTHS = {"voice": (10e3, 1e6), "fm": (180e3, 2.2e6)}
 
 _VOICE_RATE, _FM_RATE = 64e3, 600e3
 _VOICE_HZ = (300.0, 3400.0)
@@ -81,19 +81,19 @@ def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> A
     )
 
 
-def _sound(count: int, rate: float, low: float, high: float, generator: torch.Generator) -> Tensor:
-    """Noise that falls off like speech and music, peaks near 1: float32 ``(count,)``."""
+def _sound(count: int, rate: float, low: float, high: float, generator: torch.Generator, *, crest: float = 2.5) -> Tensor:
+    """Noise that falls off like speech and music, cut at 1, ``crest`` times its root mean square: float32 ``(count,)``."""
     freqs = torch.fft.rfftfreq(count, 1 / rate, device=generator.device)
     spectrum = torch.randn(freqs.numel(), generator=generator, device=generator.device, dtype=torch.complex64)
     spectrum = spectrum * ((freqs >= low) & (freqs <= high)) / (freqs + 500.0)
     sound = torch.fft.irfft(spectrum, n=count)
-    return (sound / (2.5 * sound.std() + 1e-20)).clamp(-1, 1)
+    return (sound / (crest * sound.std() + 1e-20)).clamp(-1, 1)
 
 
 def _multiplex(count: int, generator: torch.Generator) -> Tensor:
     """Stereo programme: ITU-R BS.450 section 2: sum, pilot of 19 kHz, difference around 38 kHz, data around 57 kHz."""
     time = torch.arange(count, device=generator.device, dtype=torch.float64) / _FM_RATE
-    left, right = (_sound(count, _FM_RATE, 30.0, 15e3, generator) for _ in range(2))
+    left, right = (_sound(count, _FM_RATE, 30.0, 15e3, generator, crest=1.2) for _ in range(2))
     pilot, twice, thrice = (torch.sin(2 * math.pi * 19e3 * n * time).float() for n in (1, 2, 3))
     data = torch.randint(0, 2, (count // 505 + 1,), generator=generator, device=generator.device).float() * 2 - 1
     data = data.repeat_interleave(505)[:count]  # 1187.5 bit/s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ PILOT_HZ = (CHANNEL_HZ - SYMBOL_RATE / 2) / 2  # above the channel's lower edge
 WIDTHS = {"atsc": (SYMBOL_RATE / 2, SYMBOL_RATE / 2)}
 
 _SEGMENT, _FIELD = 832, 313  # symbols; segments: clause 6.4
+_RATE_ERROR = 30e-6  # of the symbol rate
 _PILOT_LEVEL, _POWER = 1.25, 21.0  # in units in which symbols are the odd numbers to 7: clause 6.5
 
 
@@ -51,20 +53,38 @@ def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> A
     )
 
 
+def _largest_factor(number: int) -> int:
+    """Largest prime factor."""
+    factor = 2
+    while factor * factor <= number:
+        if number % factor:
+            factor += 1
+        else:
+            number //= factor
+    return number
+
+
+@lru_cache(maxsize=64)
+def _symbol_count(milliseconds: int) -> int:
+    """Even number of symbols that is quick to transform, next to what the rate gives."""
+    exact = milliseconds * SYMBOL_RATE / 1e3
+    reach = int(exact * _RATE_ERROR / 2)
+    return min((2 * (round(exact / 2) + step) for step in range(-reach, reach + 1)), key=_largest_factor)
+
+
 def add(canvas: Canvas, emitter: AtscEmitter, rng: np.random.Generator, generator: torch.Generator) -> None:
     """Add the channel to the scene; the field's synchronisation segment has random signs.
 
-    The symbol rate is rounded to a multiple of the inverse duration, by 4 parts per million at most at 20 ms.
+    The symbol rate is off by 30 parts per million at most, so that the scene holds a number of symbols with small factors.
     """
     device = generator.device
-    count = 2 * round(canvas.milliseconds * SYMBOL_RATE / 2e3)
-    levels = torch.randint(0, 8, (count,), generator=generator, device=device).float() * 2 - 7
-    place = emitter.start_symbols + torch.arange(count, device=device)
-    sync = place % _SEGMENT < 4
-    signs = torch.where((place % _SEGMENT) % 3 == 0, 5.0, -5.0)  # 5, -5, -5, 5: clause 6.4.2
-    in_field = place // _SEGMENT % _FIELD == 0
-    levels = torch.where(in_field, torch.where(levels < 0, -5.0, 5.0), levels)
-    levels = torch.where(sync, signs, levels) + _PILOT_LEVEL
+    count = _symbol_count(canvas.milliseconds)
+    first, skip = divmod(emitter.start_symbols, _SEGMENT)
+    segments = -(-(skip + count) // _SEGMENT)
+    levels = torch.randint(0, 8, (segments, _SEGMENT), generator=generator, device=device, dtype=torch.int32).float() * 2 - 7
+    levels[-first % _FIELD :: _FIELD] = levels[-first % _FIELD :: _FIELD].sign() * 5
+    levels[:, :4] = torch.tensor([5.0, -5.0, -5.0, 5.0], device=device)  # segment synchronisation: clause 6.4.2
+    levels = levels.flatten()[skip : skip + count] + _PILOT_LEVEL
     # the upper sideband of the real symbols, moved so that its middle, a quarter of the symbol rate, is at 0 Hz
     middle = round(count / 4)
     spectrum = torch.fft.fft(levels.to(torch.complex64), norm="ortho")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from .emitter import OtherEmitter
 
 __all__ = ["Canvas"]
 
-_ECHO_POINTS = 2048  # frequencies at which an echo's gain is worked out; linear between
+_ECHO_POINTS = 64  # frequencies per turn at which an echo's gain is worked out; linear between
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,6 @@ class Canvas:
         center = emitter.center if center is None else center
         rate = part.numel() / self.milliseconds * 1e3
         gain = 10 ** ((emitter.snr_db + level_db) / 20) * math.sqrt(emitter.density_width / rate)
-        if emitter.echo_us:
-            part = part * _echo(part.numel(), rate, emitter, self.device)
         total, count = self.spectrum.numel(), part.numel()
         offset = round(center * self.milliseconds * 1e-3)
         low = max(-(count // 2), -(total // 2) - offset)  # lowest bin of the part that is kept
@@ -83,16 +82,24 @@ class Canvas:
         for start, stop in zip(cuts, cuts[1:]):  # both spectra wrap at bin 0
             source, target = start % count, (start + offset) % total
             length = stop - start
-            self.spectrum[target : target + length] += part[source : source + length] * gain
+            piece = part[source : source + length] * gain
+            if emitter.echo_us:
+                low_hz, high_hz = ((edge + offset) * 1e3 / self.milliseconds - emitter.center for edge in (start, stop))
+                piece *= _echo(length, low_hz, high_hz, emitter, self.device)
+            self.spectrum[target : target + length] += piece
 
 
-def _echo(count: int, rate: float, emitter: OtherEmitter, device: torch.device) -> Tensor:
-    """Gain of the direct path and its echo in each bin, complex64 ``(count,)``, of unit mean power over the width."""
-    freqs = torch.linspace(-0.5, 0.5, _ECHO_POINTS + 1, device=device) * rate
-    level = 10 ** (emitter.echo_db / 20)
-    turns = emitter.echo_turn - freqs * emitter.echo_us * 1e-6
+def _echo(count: int, low: float, high: float, emitter: OtherEmitter, device: torch.device) -> Tensor:
+    """Gain of the direct path and its echo, complex64 ``(count,)`` from ``low`` to ``high`` Hz re the emitter's centre.
+
+    Its mean power over the emitter's width is 1.
+    """
+    level, delay = 10 ** (emitter.echo_db / 20), emitter.echo_us * 1e-6
+    # mean of |1 + a exp(j(c - 2 pi f d))|^2 over the width
+    power = 1 + level**2 + 2 * level * math.cos(2 * math.pi * emitter.echo_turn) * float(np.sinc(emitter.width * delay))
+    points = 2 + math.ceil((high - low) * delay * _ECHO_POINTS)
+    turns = emitter.echo_turn - torch.linspace(low, high, points, device=device) * delay
     gain = 1 + torch.polar(torch.full_like(turns, level), 2 * math.pi * turns)
-    inside = freqs.abs() <= emitter.width / 2
-    gain = gain / gain[inside].abs().square().mean().sqrt()
-    fine = torch.nn.functional.interpolate(torch.view_as_real(gain).T[None], size=count, mode="linear", align_corners=True)[0]
-    return torch.fft.ifftshift(torch.complex(fine[0], fine[1]))
+    pairs = torch.view_as_real(gain).T[None]
+    fine = torch.nn.functional.interpolate(pairs, size=count, mode="linear", align_corners=True)[0] / math.sqrt(power)
+    return torch.complex(fine[0], fine[1])

@@ -16,7 +16,7 @@ from .modulation import random_points, rrc_spectrum
 
 __all__ = ["WIDTHS", "DsssEmitter", "add", "draw"]
 
-WIDTHS = {"dsss": (12e6, 17e6)}
+WIDTHS = {"dsss": (12.6e6, 17.6e6)}
 
 CHIP_RATE = 11e6
 BARKER = (1, -1, 1, 1, -1, 1, 1, 1, -1, -1, -1)  # clause 15.4.4.2
@@ -61,7 +61,7 @@ def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> D
     return DsssEmitter(
         kind=kind,
         center=center,
-        width=CHIP_RATE * (1 + rolloff / 2),
+        width=CHIP_RATE * (1 + 0.6 * rolloff),
         snr_db=snr_db,
         duty=log_uniform(0.05, 0.8, rng),
         rolloff=rolloff,

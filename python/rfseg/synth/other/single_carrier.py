@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,9 +43,9 @@ class SingleCarrierEmitter(OtherEmitter):
 def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> SingleCarrierEmitter:
     """A random carrier, sometimes in bursts."""
     rolloff = float(rng.uniform(0.05, 0.5))
-    widest = log_uniform(*WIDTHS[kind], rng)
-    rate = max(1, round(widest / (1 + rolloff / 2) / 10e3)) * 10e3
-    low = log_uniform(100, 3000, rng)
+    low, high = WIDTHS[kind]
+    rate = math.floor(log_uniform(low + 15e3, high, rng) / (1 + rolloff / 2) / 10e3) * 10e3
+    shortest = log_uniform(100, 3000, rng)
     return SingleCarrierEmitter(
         kind=kind,
         center=center,
@@ -54,7 +55,7 @@ def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> S
         symbol_rate=rate,
         rolloff=rolloff,
         order=int(rng.choice([2, 4, 8, 16, 64, 256])),
-        burst_us=(low, low * log_uniform(1, 5, rng)),
+        burst_us=(shortest, shortest * log_uniform(1, 5, rng)),
     )
 
 

@@ -14,9 +14,9 @@ from .emitter import NARROWEST_HZ, OtherEmitter
 
 __all__ = ["WIDTHS", "ToneEmitter", "add", "draw"]
 
-WIDTHS = {"cw": (1e3, 1e3), "comb": (50e3, 60e6), "drift": (10e3, 1.5e6)}
+WIDTHS = {"cw": (1e3, 1e3), "comb": (50e3, 60e6), "drift": (50e3, 3e6)}
 
-_TONE_RATE, _DRIFT_RATE = 100e3, 4e6
+_TONE_RATE, _DRIFT_RATE = 100e3, 8e6
 _LINE_HZ = 1e3  # width that is called occupied by one tone
 
 
@@ -65,7 +65,7 @@ def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> T
     if kind == "comb":
         return _draw_comb(common, rng)
     if kind == "drift":
-        drift = log_uniform(10e3, 1.5e6, rng)
+        drift = log_uniform(*WIDTHS[kind], rng)
         period = log_uniform(2e3, 100e3, rng)
         shape = str(rng.choice(["line", "sine", "settling", "steps"]))
         phase = -float(rng.uniform(0, 0.8 * period))
@@ -84,9 +84,9 @@ def _draw_comb(common: dict, rng: np.random.Generator) -> ToneEmitter:
         levels = -np.abs(rng.normal(0, 5, count)) - rng.uniform(0, 1.5) * np.abs(np.arange(count) - rng.integers(count))
     else:
         count = min(count, 10)
-        places = np.sort(rng.uniform(0, log_uniform(1e6, 60e6, rng), count))
+        places = np.sort(rng.uniform(0, log_uniform(1e6, 59e6, rng), count))
         levels = -rng.uniform(0, 20, count)
-    span = min(float(places[-1] - places[0]), 60e6)
+    span = min(float(places[-1] - places[0]), 59e6)
     keep = places - places[0] <= span
     places, levels = places[keep], levels[keep]
     return ToneEmitter(

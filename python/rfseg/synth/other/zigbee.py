@@ -13,7 +13,7 @@ from .emitter import OtherEmitter
 
 __all__ = ["WIDTHS", "ZigbeeEmitter", "add", "draw"]
 
-WIDTHS = {"zigbee": (2.4e6, 2.4e6)}
+WIDTHS = {"zigbee": (2.6e6, 2.6e6)}
 
 _UP = 3  # samples per chip of 0.5 us
 _RATE = _UP * 2e6
