@@ -6,8 +6,9 @@ import numpy as np
 
 from .lte_control import region_sizes
 
-__all__ = ["MBSFN_SUBFRAMES", "SPECIAL_CONFIGURATIONS", "TDD_CONFIGURATIONS", "control_sizes", "downlink_symbols"]
+__all__ = ["MBSFN_SUBFRAMES", "SPECIAL_CONFIGURATIONS", "SUBFRAME_SYMBOLS", "TDD_CONFIGURATIONS", "control_sizes", "downlink_symbols"]
 
+SUBFRAME_SYMBOLS = 14  # normal cyclic prefix: TS 36.211 table 6.2.3-1
 # Uplink-downlink configurations: TS 36.211 table 4.2-2
 TDD_CONFIGURATIONS = ("DSUUUDSUUU", "DSUUDDSUUD", "DSUDDDSUDD", "DSUUUDDDDD", "DSUUDDDDDD", "DSUDDDDDDD", "DSUUUDSUUD")
 # Downlink symbols of the special subframe by its configuration, normal cyclic prefix: TS 36.211 table 4.2-1
@@ -19,8 +20,8 @@ MBSFN_SUBFRAMES = {False: (1, 2, 3, 6, 7, 8), True: (3, 4, 7, 8, 9)}
 def downlink_symbols(tdd: int | None, special: int) -> np.ndarray:
     """Symbols that the downlink may use in each subframe of a radio frame, from its first on, int ``(10,)``."""
     if tdd is None:
-        return np.full(10, 14)
-    counts = {"D": 14, "S": SPECIAL_CONFIGURATIONS[special], "U": 0}
+        return np.full(10, SUBFRAME_SYMBOLS)
+    counts = {"D": SUBFRAME_SYMBOLS, "S": SPECIAL_CONFIGURATIONS[special], "U": 0}
     return np.array([counts[kind] for kind in TDD_CONFIGURATIONS[tdd]])
 
 
