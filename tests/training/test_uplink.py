@@ -356,8 +356,8 @@ def test_nr_references_of_precoded_data_are_low_papr(hopping):
 
 
 def test_nr_reference_symbols_are_those_of_the_table():
-    for added, expected in ((0, (3,)), (1, (3, 11)), (2, (3, 7, 11)), (3, (3, 5, 8, 11))):
-        cell = replace(_IDLE_NR, load="full", first_reference=3, added_references=added)
+    for first, added, expected in ((3, 0, (3,)), (3, 1, (3, 11)), (2, 2, (2, 7, 11)), (2, 3, (2, 5, 8, 11))):
+        cell = replace(_IDLE_NR, load="full", first_reference=first, added_references=added)
         counts = (dense(make(cell))[:14, 12:-12] != 0).sum(1)
         assert tuple((counts * 2 == counts.max()).nonzero().flatten().tolist()) == expected
 
@@ -473,6 +473,7 @@ def test_an_lte_uplink_that_cannot_be_is_refused(change, text):
     [
         ({"load": "busy"}, "load='busy' is not known; choose one of idle"),
         ({"tdd": "DDX"}, "tdd='DDX', special_uplink=2: expected letters D, S, U"),
+        ({"first_reference": 3, "added_references": 3}, "added_references=3 goes with first_reference=2 only"),
         ({"control": ((2, 1, 26),)}, "leaves no block of 52; make it narrower"),
     ],
 )

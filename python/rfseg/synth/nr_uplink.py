@@ -58,7 +58,7 @@ class NrUplink:
     Raises
     ------
     SceneError
-        If the load, the TDD pattern or a width does not exist.
+        If the load or the TDD pattern does not exist, the references are no pair, or PUCCH leaves no room.
     """
 
     blocks: int
@@ -97,6 +97,8 @@ class NrUplink:
             raise SceneError(
                 f"tdd={self.tdd!r}, special_uplink={self.special_uplink!r}: expected letters D, S, U and 0 to 14 symbols"
             )
+        if self.first_reference == 3 and self.added_references == 3:
+            raise SceneError("added_references=3 goes with first_reference=2 only (TS 38.211 clause 6.4.1.1.3); add fewer")
         if 2 * self.edge >= self.blocks:
             raise SceneError(f"control={self.control!r} leaves no block of {self.blocks}; make it narrower")
 
@@ -156,6 +158,7 @@ def draw_nr_uplink(blocks: int, spacing: float, rng: np.random.Generator) -> NrU
     edge = sum(pair[2] for pair in pairs)
     fitting = [index for index, row in enumerate(SRS_WIDTHS) if row[0] <= blocks - 2 * edge]
     symbols = int(rng.choice([1, 2, 4]))
+    first = int(rng.choice([2, 3]))
     scale = round(spacing / 15e3)
     with_access = spacing != 60e3 and blocks >= PRACH_BLOCKS + 2 * edge and rng.random() < 0.5
     return NrUplink(
@@ -166,8 +169,8 @@ def draw_nr_uplink(blocks: int, spacing: float, rng: np.random.Generator) -> NrU
         gains_db=(*draw_gains(users, rng), round(float(rng.uniform(-10, 10)), 2)),
         precoded=tuple((rng.random(users) < rng.choice([0.1, 0.5, 0.9])).tolist()),
         data_symbols=int(rng.choice([14, 13, 12, 10], p=[0.6, 0.15, 0.15, 0.1])),
-        first_reference=int(rng.choice([2, 3])),
-        added_references=int(rng.integers(4)),
+        first_reference=first,
+        added_references=int(rng.integers(4 if first == 2 else 3)),
         lone_reference=bool(rng.random() < 0.7),
         group_hopping=bool(rng.random() < 0.3),
         sequence_hopping=bool(rng.random() < 0.2),
