@@ -449,6 +449,14 @@ def test_nr_tdd_fills_its_own_symbols_only(spacing, pattern, special):
         assert used[allowed & (share[symbol // 14 % len(pattern)] == special)].any()
 
 
+def test_nr_data_in_a_special_slot_starts_with_its_reference():
+    cell = replace(_IDLE_NR, load="full", spacing=30e3, blocks=51, tdd="DSU", special_uplink=10)
+    slots = (dense(make(cell))[:, 12:-12] != 0).sum(1).unflatten(0, (-1, 14))
+    special = slots[1::3][slots[1::3].any(1)][0]
+    assert special.nonzero().flatten().tolist() == list(range(4, 14))
+    assert (special * 2 == special.max()).nonzero().flatten().tolist() == [4, 12]  # mapping type B
+
+
 # Refusals
 
 

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from ..errors import SceneError
-from .low_papr import GROUPS, low_papr
 from .nr_timing import SlotSpan
 from .nr_uplink_control import (
     CONTROL_FORMATS,
@@ -22,32 +21,16 @@ from .nr_uplink_control import (
     SRS_WIDTHS,
     access_pieces,
     control_pieces,
-    numbers,
-    pseudo_random_start,
     sounding_pieces,
 )
+from .nr_uplink_data import data_pieces
 from .ofdm import OfdmSignal
-from .sequences import gold_qpsk
-from .uplink import UPLINK_LOADS, Grant, Payload, Piece, assemble, beside, draw_gains, draw_grants, fill
+from .uplink import UPLINK_LOADS, Grant, assemble, beside, draw_gains, draw_grants, fill
 
 __all__ = ["NrUplink", "draw_nr_uplink", "nr_uplink_signals"]
 
 _TDD = {15e3: ("DDDDDDDSUU", "DDDSU"), 30e3: ("DDDSU", "DDDSUUDDDD", "DDDDDDDSUU", "DDSUU"), 60e3: ("DDDSU", "DDSUU")}
 _TDD_SHARE = {15e3: 0.2, 30e3: 0.75, 60e3: 0.75}
-# Symbols of the single-symbol PUSCH reference after the first, by fewest symbols of PUSCH and by additional
-# positions 1, 2, 3; of mapping types A (from the slot's first symbol) and B (from PUSCH's): table 6.4.1.1.3-3
-_ADDED_A = (
-    (13, ((11,), (7, 11), (5, 8, 11))),
-    (12, ((9,), (6, 9), (5, 8, 11))),
-    (10, ((9,), (6, 9), (6, 9))),
-    (8, ((7,), (7,), (7,))),
-)
-_ADDED_B = (
-    (12, ((10,), (5, 10), (3, 6, 9))),
-    (10, ((8,), (4, 8), (3, 6, 9))),
-    (8, ((6,), (3, 6), (3, 6))),
-    (5, ((4,), (4,), (4,))),
-)
 _SHORTEST = 3  # symbols of an uplink part that is worth a PUSCH
 
 
@@ -120,6 +103,12 @@ class NrUplink:
     def control_offset(self, pair: int) -> int:
         """Blocks from either edge to the PUCCH of a pair of users."""
         return sum(width for _, _, width in self.control[:pair])
+
+    def control_meets_sounding(self, user: int) -> bool:
+        """Whether a user's PUCCH lies on symbols of SRS; it then goes first: TS 38.214 clause 6.2.1."""
+        form, length, _ = self.control[user // 2]
+        first = 13 - self.srs_offset
+        return length > first if form in (1, 3) else 14 - length < first + self.srs_symbols
 
     def uplink_symbols(self, slots: np.ndarray) -> np.ndarray:
         """Symbols at the end of each slot that the uplink may use, int64 of ``slots.shape``."""
@@ -216,124 +205,37 @@ def nr_uplink_signals(
     slots = span.slots
     room, first = cell.uplink_symbols(slots), int(slots[0])
     visits = cell.due(slots, cell.srs_period, cell.srs_offset + 1, which=-1)
-    groups = -(-cell.users // cell.srs_comb)  # users of a group share their symbols by combs
-    ends = np.where(visits >= 0, 13 - cell.srs_offset, 14)  # of PUSCH
+    ends = np.where(visits >= 0, 13 - cell.srs_offset, 14)  # of PUSCH and PRACH
     reserved = cell.due(slots, cell.prach_period, 14, which=0) >= 0
     usable = room - (14 - ends) >= _SHORTEST
     grants = draw_grants(usable, (cell.edge, cell.blocks - cell.edge), cell.load, cell.precoded, rng)
     grants = beside(grants, reserved, cell.edge + PRACH_BLOCKS, cell.precoded)
-    busy = np.zeros((cell.users, slots.size), bool)
-    for grant in grants:
-        busy[grant.user, grant.intervals] = True
-    due = (visits >= 0) & (visits % groups == np.arange(cell.users)[:, None] // cell.srs_comb)
-    payloads, pieces = _data(cell, grants, first, np.stack([14 - room, ends]))
+    controlled = _controlled(cell, slots, grants, rng)
+    payloads, pieces = data_pieces(cell, grants, first, np.stack([14 - room, ends]))
     for user in range(cell.users):
-        form, length, _ = cell.control[user // 2]
-        periodic = (slots + 3 * user) % cell.control_period == 0
-        sends = (periodic | (rng.random(slots.size) < cell.control_share)) & ~busy[user]
-        sends &= room >= (length if form in (0, 2) else 14)
-        more = control_pieces(cell, user, np.flatnonzero(sends), first, np.full(int(sends.sum()), 14), generator)
+        more = control_pieces(cell, user, np.flatnonzero(controlled[user]), first, generator)
         payloads += more[0]
         pieces += more[1]
-        last = 13 - cell.srs_offset + cell.srs_symbols
-        if (length > 13 - cell.srs_offset) if form in (1, 3) else (14 - length < last):
-            due[user] &= ~sends  # a user's PUCCH comes before its SRS on the same symbols
+    groups = -(-cell.users // cell.srs_comb)  # users of a group share their symbols by combs
+    due = (visits >= 0) & (visits % groups == np.arange(cell.users)[:, None] // cell.srs_comb)
+    due &= ~(controlled & np.array([[cell.control_meets_sounding(user)] for user in range(cell.users)]))
     pieces += sounding_pieces(cell, due, visits // groups, first)
     used = np.flatnonzero(reserved & (rng.random(slots.size) < cell.prach_share))
     pieces += access_pieces(cell, used, ends[used], rng)
     pieces += fill(payloads, generator)
-    columns = 12 * cell.blocks
+    shape = (span.symbol_count, 12 * cell.blocks)
     skipped = span.first_symbol - 14 * first
-    grids = assemble(pieces, (span.symbol_count, columns), cell.gains_db, skipped=skipped, device=generator.device)
-    centred = torch.arange(-columns // 2, columns // 2, device=generator.device)
-    return [OfdmSignal(spacing=cell.spacing, subcarriers=centred, symbol_count=span.symbol_count, grids=grids)]
+    grids = assemble(pieces, shape, cell.gains_db, skipped=skipped, device=generator.device)
+    centred = torch.arange(-6 * cell.blocks, 6 * cell.blocks, device=generator.device)
+    return [OfdmSignal(spacing=cell.spacing, subcarriers=centred, symbol_count=shape[0], grids=grids)]
 
 
-def _reference_symbols(start: int, end: int, first: int, added: int) -> tuple[int, ...]:
-    """Symbols of the PUSCH reference in the slot: mapping type A from symbol 0, else type B: table 6.4.1.1.3-3."""
-    length = end - start
-    if start == 0 and length > first:
-        lead, table, base = first, _ADDED_A, 0
-    else:
-        lead, table, base = start, _ADDED_B, start
-    if added == 0:
-        return (lead,)
-    more = next((rows[added - 1] for fewest, rows in table if length >= fewest), ())
-    return (lead, *(base + symbol for symbol in more))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Part:
-    """Slots of a grant that have the same symbols, from the first of the signal on."""
-
-    grant: Grant
-    slots: np.ndarray
-    data: np.ndarray  # symbols
-    known: np.ndarray  # symbols of the reference
-
-
-def _parts(cell: NrUplink, grants: list[Grant], limits: np.ndarray) -> list[_Part]:
-    parts = []
+def _controlled(cell: NrUplink, slots: np.ndarray, grants: list[Grant], rng: np.random.Generator) -> np.ndarray:
+    """Slots in which each user sends PUCCH, bool ``(users, T)``: never beside its own data."""
+    users = np.arange(cell.users)
+    needs = np.array([cell.control[user // 2][1] if cell.control[user // 2][0] in (0, 2) else 14 for user in users])
+    periodic = (slots + 3 * users[:, None]) % cell.control_period == 0
+    sends = periodic | (rng.random(periodic.shape) < cell.control_share)
     for grant in grants:
-        own = limits[:, grant.intervals]
-        for start, limit in sorted(set(map(tuple, own.T.tolist()))):
-            end = min(limit, start + cell.data_symbols)
-            known = _reference_symbols(start, end, cell.first_reference, cell.added_references)
-            data = np.array([symbol for symbol in range(start, end) if symbol not in known])
-            slots = grant.intervals[(own[0] == start) & (own[1] == limit)]
-            parts.append(_Part(grant=grant, slots=slots, data=data, known=np.array(known)))
-    return parts
-
-
-def _data(cell: NrUplink, grants: list[Grant], first: int, limits: np.ndarray) -> tuple[list[Payload], list[Piece]]:
-    """PUSCH between the symbols ``limits (2, T)`` of each slot, and its reference of type 1: clauses 6.3.1 and 6.4.1.1."""
-    payloads, pieces = [], []
-    parts = _parts(cell, grants, limits)
-    for part, values in zip(parts, _references(cell, parts, first), strict=True):
-        user = part.grant.user
-        low, high = 12 * part.grant.start, 12 * (part.grant.start + part.grant.width)
-        precoded = bool(cell.precoded[user])
-        lone = precoded or cell.lone_reference
-        data = (14 * part.slots[:, None] + part.data).ravel()
-        payloads.append(Payload(port=user, rows=data, columns=slice(low, high), precoded=precoded))
-        rows = (14 * part.slots[:, None] + part.known).ravel()
-        boosted = torch.from_numpy(values * np.float32(2**0.5 if lone else 1))  # TS 38.214 table 6.2.2-1
-        pieces.append(Piece(port=user, rows=rows, columns=slice(low, high, 2), values=boosted))
-        if not lone:
-            payloads.append(Payload(port=user, rows=rows, columns=slice(low + 1, high, 2), precoded=False))
-    return payloads, pieces
-
-
-def _references(cell: NrUplink, parts: list[_Part], first: int) -> list[np.ndarray]:
-    """PUSCH reference of each part, complex64 ``(slots * symbols, 6 * width)``: clause 6.4.1.1.1."""
-    slots = [(first + part.slots) % cell.frame_slots for part in parts]
-    starts = [
-        pseudo_random_start(cell.cell_id, own[:, None], part.known).ravel()
-        for own, part in zip(slots, parts, strict=True)
-        if not cell.precoded[part.grant.user]
-    ]
-    unique = np.unique(np.concatenate(starts)) if starts else np.empty(0, np.int64)
-    sequences = gold_qpsk(unique, 6 * cell.blocks) if starts else None
-    waiting = iter(starts)
-    out = []
-    for own, part in zip(slots, parts, strict=True):
-        grant = part.grant
-        if cell.precoded[grant.user]:
-            out.append(_low_papr_references(cell, own, part.known, grant.width))
-        else:
-            rows = np.searchsorted(unique, next(waiting))
-            out.append(sequences[rows, 6 * grant.start : 6 * (grant.start + grant.width)])
-    return out
-
-
-def _low_papr_references(cell: NrUplink, slots: np.ndarray, symbols: np.ndarray, width: int) -> np.ndarray:
-    """Those of precoded data: clause 6.4.1.1.1.2."""
-    table = numbers(cell.cell_id)
-    second = cell.sequence_hopping and not cell.group_hopping and width >= 12
-    rows = []
-    for slot in slots.tolist():
-        for symbol in symbols.tolist():
-            hop = int(table.data_group[slot, symbol]) if cell.group_hopping else 0
-            number = int(table.data_sequence[slot, symbol]) if second else 0
-            rows.append(low_papr("nr", (hop + cell.cell_id) % GROUPS, number, 6 * width))
-    return np.stack(rows)
+        sends[grant.user, grant.intervals] = False
+    return sends & (cell.uplink_symbols(slots) >= needs[:, None])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from .low_papr import GROUPS, low_papr, zadoff_chu
 from .ofdm import qpsk
@@ -81,7 +80,7 @@ def pseudo_random_start(cell_id: int, slot: np.ndarray, symbol: np.ndarray) -> n
 
 
 def control_pieces(
-    cell: NrUplink, user: int, slots: np.ndarray, first: int, ends: np.ndarray, generator: torch.Generator
+    cell: NrUplink, user: int, slots: np.ndarray, first: int, generator: torch.Generator
 ) -> tuple[list[Payload], list[Piece]]:
     """PUCCH of one user: clauses 6.3.2 and 6.4.1.3.
 
@@ -89,45 +88,67 @@ def control_pieces(
     ----------
     slots : int64 ``(n,)``
         From the first of the signal on, whose number is ``first``.
-    ends : int64 ``(n,)``
-        Symbol after the last that PUCCH may use in each slot; it is the last for short formats.
     """
     form, length, width = cell.control[user // 2]
-    payloads, pieces = [], []
-    starts = ends - length if form in (0, 2) else 0 * ends
+    start = 14 - length if form in (0, 2) else 0
     low = cell.control_offset(user // 2)
     places = (low, cell.blocks - low - width)
-    if user % 2:
-        places = places[::-1]
     cut = length // 2 if cell.control_hopping else length
-    for hop, steps in enumerate((range(cut), range(cut, length))):
-        if not len(steps) or not slots.size:
-            continue
-        symbols = starts[:, None] + np.array(steps)  # (n, s)
-        rows = (14 * slots[:, None] + symbols).ravel()
-        columns = slice(12 * places[hop], 12 * (places[hop] + width))
-        frame_slots = ((first + slots) % cell.frame_slots)[:, None] + 0 * symbols
-        if form == 2:
-            values = gold_qpsk(pseudo_random_start(cell.cell_id, frame_slots, symbols).ravel(), 6 * cell.blocks)
-            own = values[:, columns.start // 3 : columns.stop // 3]
-            pieces.append(Piece(port=user, rows=rows, columns=_comb(columns, 1, 3), values=torch.from_numpy(own)))
-            payloads += [Payload(port=user, rows=rows, columns=_comb(columns, k, 3), precoded=False) for k in (0, 2)]
-            continue
-        known = np.isin(symbols - starts[:, None], _known(form, length, cell.control_hopping)).ravel()
-        sequences = _shifted(cell, user, form, frame_slots.ravel(), symbols.ravel(), hop, 12 * width)
-        if form == 3:
-            payloads.append(Payload(port=user, rows=rows[~known], columns=columns))
-            pieces.append(Piece(port=user, rows=rows[known], columns=columns, values=torch.from_numpy(sequences[known])))
-            continue
-        points = qpsk((slots.size, 1, 1), generator).repeat(1, len(steps), 1).flatten(0, 1)
-        points[torch.from_numpy(known).to(points.device)] = 1
-        values = torch.from_numpy(sequences).to(points.device) * points
-        pieces.append(Piece(port=user, rows=rows, columns=columns, values=values))
+    payloads, pieces = [], []
+    for hop, steps in enumerate((np.arange(cut), np.arange(cut, length))):
+        if steps.size and slots.size:
+            place = places[hop ^ (user % 2)]
+            part = _Part(
+                rows=(14 * slots[:, None] + start + steps).ravel(),
+                slots=np.repeat((first + slots) % cell.frame_slots, steps.size),
+                steps=np.tile(steps, slots.size),
+                symbols=np.tile(start + steps, slots.size),
+                columns=slice(12 * place, 12 * (place + width)),
+                hop=hop,
+            )
+            more = _format_2(cell, user, part) if form == 2 else _sequences(cell, user, part, generator)
+            payloads += more[0]
+            pieces += more[1]
     return payloads, pieces
 
 
-def _comb(columns: slice, offset: int, step: int) -> slice:
-    return slice(columns.start + offset, columns.stop, step)
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """One hop of a user's PUCCH in all its slots; the arrays have an element a symbol."""
+
+    rows: np.ndarray
+    slots: np.ndarray  # in the frame
+    steps: np.ndarray  # symbols from the first of PUCCH
+    symbols: np.ndarray  # in the slot
+    columns: slice
+    hop: int
+
+
+def _format_2(cell: NrUplink, user: int, part: _Part) -> tuple[list[Payload], list[Piece]]:
+    """Data beside a reference on every third element: clauses 6.3.2.5 and 6.4.1.3.2."""
+    low, high = part.columns.start, part.columns.stop
+    sequences = gold_qpsk(pseudo_random_start(cell.cell_id, part.slots, part.symbols), 6 * cell.blocks)
+    known = torch.from_numpy(sequences[:, low // 3 : high // 3])
+    columns = [slice(low + offset, high, 3) for offset in range(3)]
+    payloads = [Payload(port=user, rows=part.rows, columns=columns[offset], precoded=False) for offset in (0, 2)]
+    return payloads, [Piece(port=user, rows=part.rows, columns=columns[1], values=known)]
+
+
+def _sequences(
+    cell: NrUplink, user: int, part: _Part, generator: torch.Generator
+) -> tuple[list[Payload], list[Piece]]:
+    """Formats 0, 1 and 3, whose references are shifted base sequences: clauses 6.3.2.3, 6.3.2.4, 6.3.2.6 and 6.4.1.3."""
+    form, length, width = cell.control[user // 2]
+    known = np.isin(part.steps, _known(form, length, cell.control_hopping))
+    values = torch.from_numpy(_shifted(cell, user, part, 12 * width))
+    if form == 3:
+        data = Payload(port=user, rows=part.rows[~known], columns=part.columns)
+        reference = Piece(port=user, rows=part.rows[known], columns=part.columns, values=values[torch.from_numpy(known)])
+        return [data], [reference]
+    occasions = np.unique(part.rows // 14, return_inverse=True)[1]
+    points = qpsk((int(occasions[-1]) + 1, 1), generator)[torch.from_numpy(occasions).to(generator.device)]
+    points[torch.from_numpy(known).to(generator.device)] = 1
+    return [], [Piece(port=user, rows=part.rows, columns=part.columns, values=values.to(generator.device) * points)]
 
 
 def _known(form: int, length: int, hopping: bool) -> tuple[int, ...]:
@@ -137,14 +158,12 @@ def _known(form: int, length: int, hopping: bool) -> tuple[int, ...]:
     return tuple(range(length)) if form == 0 else tuple(range(0, length, 2))
 
 
-def _shifted(
-    cell: NrUplink, user: int, form: int, slots: np.ndarray, symbols: np.ndarray, hop: int, length: int
-) -> np.ndarray:
+def _shifted(cell: NrUplink, user: int, part: _Part, length: int) -> np.ndarray:
     """Sequences of PUCCH with their cyclic shifts, complex64 ``(n, length)``: clause 6.3.2.2."""
     table = numbers(cell.cell_id)
-    group = table.control_group[slots, hop] if cell.group_hopping else 0 * slots
-    first = 0 if form == 3 else user  # m_0
-    shift = (first + table.control_shift[slots, symbols]) % 12
+    group = table.control_group[part.slots, part.hop] if cell.group_hopping else 0 * part.slots
+    first = 0 if cell.control[user // 2][0] == 3 else user  # m_0
+    shift = (first + table.control_shift[part.slots, part.symbols]) % 12
     rows = [
         low_papr("nr", u, 0, length, turns=s / 12)
         for u, s in zip(((group + cell.cell_id) % GROUPS).tolist(), shift.tolist(), strict=True)
