@@ -80,14 +80,14 @@ def test_the_same_seed_gives_the_same_samples(kind):
     assert np.isfinite(first).all()
 
 
-ALONE = {"channels": (0,), "levels_db": (0.0,), "offsets": (0.0,), "beacons": (True,), "slots": (255,), "training": (0,), "starts": (0.0,)}
+ALONE = {"channels": (0,), "levels_db": (0.0,), "offsets": (0.0,), "beacons": (True,), "slots": (255,), "training": (0,), "starts": (0.0,), "load": 1.0}
 FULL = {"wifi", "wifi40", "wifi80", "dsss", "zigbee", "lora", "umts", "dvbt", "atsc", "single-carrier", "ofdm", "noise-block", "sweep"}
 
 
 def _alone(kind: str, seed: int, **changes):
     """One line of what may be several, the whole width busy."""
     emitter = _draw(kind, seed, **{**ALONE, "traffic": "saturated" if kind.startswith("wifi") else "slots", **changes})
-    return replace(emitter, width=gsm.RASTER_HZ) if kind == "gsm" else emitter
+    return replace(emitter, width={"gsm": gsm.RASTER_HZ, "umts": OTHER_KINDS["umts"][1][0]}.get(kind, emitter.width))
 
 
 @pytest.mark.parametrize("kind", sorted(set(OTHER_KINDS) - {"clicks", "bluetooth", "ble"}))
@@ -375,7 +375,7 @@ def test_gsm_clusters_are_varied():
 
 @pytest.mark.parametrize("link", ["down", "up"])
 def test_umts_has_a_line_at_its_chip_rate(link):
-    samples = _samples(_draw("umts", 1, link=link, step_db=0.0, load=1.0), rate=15.36e6, milliseconds=40)
+    samples = _samples(_alone("umts", 1, link=link, step_db=0.0, load=1.0), rate=15.36e6, milliseconds=40)
     power = np.abs(np.fft.fft(np.abs(samples) ** 2))
     index = round(umts.CHIP_RATE * 40e-3)
     around = np.concatenate([power[index - 200 : index - 2], power[index + 3 : index + 200]])
@@ -383,12 +383,20 @@ def test_umts_has_a_line_at_its_chip_rate(link):
 
 
 def test_umts_sends_its_primary_code_at_the_start_of_every_slot():
-    emitter = _draw("umts", 2, link="down", sch_share=0.15, start_chips=0)
+    emitter = _alone("umts", 2, link="down", sch_share=0.15, start_chips=0)
     samples = _samples(emitter, rate=3.84e6, milliseconds=20)
     found = np.abs(np.convolve(samples, umts.primary_code()[::-1].conj()))
     folded = found[255 : 255 + 29 * 2560].reshape(-1, 2560).mean(0)
     assert folded.argmax() == 0
     assert folded[0] > 2 * np.median(folded)
+
+
+def test_umts_neighbours_stand_5_mhz_apart():
+    emitter = _draw("umts", 1, offsets=(-5e6, 0.0, 5e6), levels_db=(0.0, -3.0, 0.0), width=14.3e6, load=1.0)
+    power = np.abs(np.fft.fft(_samples(emitter, rate=30.72e6))) ** 2
+    freqs = np.fft.fftfreq(len(power), 1 / 30.72e6)
+    shares = np.array([power[np.abs(freqs - offset) < 2.5e6].sum() for offset in emitter.offsets])
+    assert np.allclose(10 * np.log10(shares / shares[0]), [0, -3, 0], atol=0.3)
 
 
 # --- broadcast

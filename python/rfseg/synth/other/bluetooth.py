@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .bursts import log_uniform, paste
+from .bursts import paste
 from .canvas import Canvas
 from .emitter import OtherEmitter
 from .modulation import cpm, random_signs
@@ -66,24 +66,36 @@ class BluetoothEmitter(OtherEmitter):
         )
 
 
+def _draw_packet(traffic: str, slots: int, rng: np.random.Generator) -> float:
+    """Duration of a packet, us."""
+    if traffic == "inquiry":
+        return 68.0  # an identity packet
+    if traffic == "slots":
+        longest = {1: 366.0, 3: 1622.0, 5: 2870.0}[slots]  # volume 2 part B section 6.5: DH1, DH3, DH5
+        return longest if rng.random() < 0.5 else float(rng.uniform(126.0 if slots == 1 else longest / 2, longest))
+    return float(rng.uniform(128, 376) if traffic == "advertising" else rng.uniform(80, 2120))
+
+
+def _draw_channels(traffic: str, rng: np.random.Generator) -> tuple[int, ...]:
+    """Channels in use, MHz."""
+    if traffic == "advertising":
+        return _ADVERTISING_MHZ
+    channels = _DATA_MHZ if traffic == "connection" else tuple(_BASIC_CHANNELS_MHZ)
+    if traffic == "inquiry":
+        return tuple(int(mhz) for mhz in np.sort(rng.choice(channels, 16, replace=False)))  # a train: section 8.3.2
+    if traffic == "connection" or rng.random() < 0.4:  # adaptive hopping: section 2.3.4
+        first = int(rng.integers(0, len(channels) - 16))
+        channels = channels[first : first + int(rng.integers(20, 41))]
+    return channels
+
+
 def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> BluetoothEmitter:
     """A random piconet (``bluetooth``) or group of low-energy devices (``ble``); one channel is at ``center``."""
-    low_energy = kind == "ble"
-    traffic = str(rng.choice(["advertising", "connection"] if low_energy else ["slots", "inquiry"], p=[0.8, 0.2] if not low_energy else [0.5, 0.5]))
-    slots, packet = int(rng.choice([1, 3, 5], p=[0.6, 0.2, 0.2])), 68.0
-    if low_energy:
-        channels = _ADVERTISING_MHZ if traffic == "advertising" else _DATA_MHZ
-        packet = float(rng.uniform(128, 376)) if traffic == "advertising" else float(rng.uniform(80, 2120))
-    else:
-        channels = tuple(_BASIC_CHANNELS_MHZ)
-        if traffic == "slots":
-            longest = {1: 366.0, 3: 1622.0, 5: 2870.0}[slots]  # volume 2 part B section 6.5: DH1, DH3, DH5
-            packet = longest if rng.random() < 0.5 else float(rng.uniform(126.0 if slots == 1 else longest / 2, longest))
-    if traffic == "connection" or (traffic == "slots" and rng.random() < 0.4):  # adaptive hopping: section 2.3.4
-        first = int(rng.integers(0, max(1, len(channels) - 20)))
-        channels = channels[first : first + int(rng.integers(20, 41))]
-    if traffic == "inquiry":
-        channels = tuple(sorted(rng.choice(channels, 16, replace=False)))  # a train: section 8.3.2
+    is_low_energy = kind == "ble"
+    names, weights = (("advertising", "connection"), (0.5, 0.5)) if is_low_energy else (("slots", "inquiry"), (0.8, 0.2))
+    traffic = str(rng.choice(names, p=weights))
+    slots = int(rng.choice([1, 3, 5], p=[0.6, 0.2, 0.2]))
+    channels = _draw_channels(traffic, rng)
     anchor = int(rng.choice(channels))
     return BluetoothEmitter(
         kind=kind,
@@ -92,11 +104,11 @@ def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> B
         snr_db=snr_db,
         duty=float(rng.uniform(0.3, 1.0)),
         traffic=traffic,
-        offsets=tuple(1e6 * (int(mhz) - anchor) for mhz in channels),
+        offsets=tuple(1e6 * (mhz - anchor) for mhz in channels),
         symbol_rate=2e6 if traffic == "connection" and rng.random() < 0.4 else 1e6,
-        index=float(rng.uniform(0.45, 0.55) if low_energy else rng.uniform(0.28, 0.35)),
+        index=float(rng.uniform(0.45, 0.55) if is_low_energy else rng.uniform(0.28, 0.35)),
         packet_slots=slots,
-        packet_us=packet,
+        packet_us=_draw_packet(traffic, slots, rng),
         phase_us=float(rng.uniform(0, 2 * SLOT_US)),
         peer_db=float(rng.uniform(-20, 5)),
     )
@@ -111,7 +123,8 @@ def _slots(emitter: BluetoothEmitter, duration_us: float, rng: np.random.Generat
     while time < duration_us:
         master = number % 2 == 0
         span = emitter.packet_slots if master else 1
-        length = emitter.packet_us if master else float(rng.choice([126.0, emitter.packet_us if span == emitter.packet_slots else 126.0]))
+        is_full = master or emitter.packet_slots == 1 and rng.random() < 0.5  # else an empty answer
+        length = emitter.packet_us if is_full else 126.0
         if rng.random() < emitter.duty:
             hops.append((time, length, float(rng.choice(emitter.offsets)), 0.0 if master else emitter.peer_db))
         time, number = time + span * SLOT_US, number + 1

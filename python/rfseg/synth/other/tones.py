@@ -69,7 +69,8 @@ def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> T
         period = log_uniform(2e3, 100e3, rng)
         shape = str(rng.choice(["line", "sine", "settling", "steps"]))
         phase = -float(rng.uniform(0, 0.8 * period))
-        return ToneEmitter(**common, width=drift, drift_hz=drift * rng.choice([-1, 1]), shape=shape, period_us=period, phase_us=phase)
+        moves = dict(drift_hz=drift * float(rng.choice([-1, 1])), shape=shape, period_us=period, phase_us=phase)
+        return ToneEmitter(**common, width=drift, **moves)
     low = log_uniform(300, 20e3, rng)
     duty = 1.0 if rng.random() < 0.7 else float(rng.uniform(0.2, 0.8))
     return ToneEmitter(**common, width=_LINE_HZ, duty=duty, key_us=(low, 3 * low))
@@ -101,7 +102,7 @@ def _path(emitter: ToneEmitter, time_us: torch.Tensor) -> torch.Tensor:
     """Where the tone is at each time, as a share of its drift, -0.5 to 0.5."""
     place = (time_us - emitter.phase_us) / emitter.period_us
     if emitter.shape == "line":
-        return (place.clamp(0, 1)) - 0.5
+        return place.clamp(0, 1) - 0.5
     if emitter.shape == "sine":
         return 0.5 * torch.sin(2 * math.pi * place)
     if emitter.shape == "settling":

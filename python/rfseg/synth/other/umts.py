@@ -16,7 +16,10 @@ __all__ = ["CHIP_RATE", "WIDTHS", "UmtsEmitter", "add", "draw"]
 
 CHIP_RATE = 3.84e6
 _ROLLOFF = 0.22  # TS 25.104 clause 6.8.1
-WIDTHS = {"umts": (CHIP_RATE * (1 + _ROLLOFF / 2), CHIP_RATE * (1 + _ROLLOFF / 2))}
+RASTER_HZ = 5e6  # TS 25.104 clause 5.4.1, give or take some 200 kHz
+_CARRIER_HZ = CHIP_RATE * (1 + _ROLLOFF / 2)
+_MOST_CARRIERS = 3
+WIDTHS = {"umts": (_CARRIER_HZ, _CARRIER_HZ + RASTER_HZ * (_MOST_CARRIERS - 1))}
 
 _SLOT = 2560  # chips: TS 25.211 clause 5
 _SCH = 256  # chips of synchronisation at the start of each slot: TS 25.211 clause 5.3.3.5
@@ -28,10 +31,14 @@ _A_SIGNS = (1, 1, 1, -1, -1, 1, -1, -1, 1, 1, 1, -1, 1, -1, 1, 1)
 
 @dataclass(frozen=True, kw_only=True)
 class UmtsEmitter(OtherEmitter):
-    """A carrier.
+    """One carrier or neighbours; power is counted over one of level 0 dB.
 
     Parameters
     ----------
+    offsets : tuple of float
+        Carriers re ``center``, Hz.
+    levels_db : tuple of float
+        Level of each, dB.
     link : str
         ``down`` or ``up``.
     pilot_share, sch_share : float
@@ -44,6 +51,8 @@ class UmtsEmitter(OtherEmitter):
         Place of the scene's start in a slot.
     """
 
+    offsets: tuple[float, ...]
+    levels_db: tuple[float, ...]
     link: str
     pilot_share: float
     sch_share: float
@@ -51,14 +60,24 @@ class UmtsEmitter(OtherEmitter):
     step_db: float
     start_chips: int
 
+    @property
+    def density_width(self) -> float:
+        """One carrier's, Hz."""
+        return _CARRIER_HZ
+
 
 def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> UmtsEmitter:
-    """A random base station (three in four) or phone."""
+    """A random base station (three in four) or phone; every third has neighbours."""
+    count = int(rng.choice([1, 2, _MOST_CARRIERS], p=[0.65, 0.2, 0.15]))
+    raster = RASTER_HZ - float(rng.choice([0.0, 0.2e6]))
+    levels = rng.normal(0, 3, count)
     return UmtsEmitter(
         kind=kind,
         center=center,
-        width=WIDTHS[kind][0],
+        width=_CARRIER_HZ + raster * (count - 1),
         snr_db=snr_db,
+        offsets=tuple(float(raster * (index - (count - 1) / 2)) for index in range(count)),
+        levels_db=tuple(float(level - levels.max()) for level in levels),
         link="down" if rng.random() < 0.75 else "up",
         pilot_share=float(rng.uniform(0.08, 0.5)),
         sch_share=float(rng.uniform(0.02, 0.15)),
@@ -101,7 +120,10 @@ def _uplink(emitter: UmtsEmitter, chips: int, rng: np.random.Generator, generato
 
 
 def add(canvas: Canvas, emitter: UmtsEmitter, rng: np.random.Generator, generator: torch.Generator) -> None:
-    """Add the carrier to the scene."""
+    """Add every carrier that reaches the scene's band."""
     chips = canvas.count(CHIP_RATE)
-    signal = (_downlink if emitter.link == "down" else _uplink)(emitter, chips, rng, generator)
-    canvas.add_spectrum(rrc_spectrum(signal, _ROLLOFF), emitter)
+    for offset, level_db in zip(emitter.offsets, emitter.levels_db):
+        center = emitter.center + offset
+        if canvas.reaches(center, _CARRIER_HZ):
+            signal = (_downlink if emitter.link == "down" else _uplink)(emitter, chips, rng, generator)
+            canvas.add_spectrum(rrc_spectrum(signal, _ROLLOFF), emitter, center=center, level_db=level_db)

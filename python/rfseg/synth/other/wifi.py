@@ -130,16 +130,18 @@ def _overhead_us(emitter: WifiEmitter) -> float:
 
 
 def _schedule(emitter: WifiEmitter, duration_us: float, rng: np.random.Generator) -> list[_Frame]:
-    """Frames that touch the scene, at least one: clause 10.3, listen and wait a random number of slots."""
+    """Frames that touch the scene, one of them well: clause 10.3, listen and wait a random number of slots."""
     found: list[_Frame] = []
+    is_seen = False
     time, difs = -float(rng.uniform(0, 6000)), emitter.sifs_us + 2 * _SLOT_US
-    while time < duration_us or not found:
+    while time < duration_us or not is_seen:
         if time >= duration_us:
-            time = float(rng.uniform(0, 0.8)) * duration_us
+            time = float(rng.uniform(0, 0.7)) * duration_us
         start = time
         for _ in range(int(rng.integers(1, emitter.turn_frames + 1))):
             frames, time = _exchange(emitter, time, rng)
             found += [frame for frame, stop in frames if stop > 0 and frame.start < duration_us]
+            is_seen |= any(stop > 0.1 * duration_us and frame.start < 0.9 * duration_us for frame, stop in frames)
             time += emitter.sifs_us
         time += difs - emitter.sifs_us + _SLOT_US * float(rng.integers(0, 16))
         idle = (time - start) * (1 - emitter.duty) / emitter.duty - difs - 7.5 * _SLOT_US
@@ -230,4 +232,5 @@ class _Pieces:
             return [self.head, self.signal[first : first + 1 + frame.symbols].flatten()]
         if self.middle is None:
             return [self.head, self.signal[first].flatten(), self.data[first + 1 : first + 1 + frame.symbols].flatten()]
-        return [self.head, self.signal[first : first + 3].flatten(), self.middle, self.data[first : first + frame.symbols].flatten()]
+        signal, data = self.signal[first : first + 3], self.data[first : first + frame.symbols]
+        return [self.head, signal.flatten(), self.middle, data.flatten()]

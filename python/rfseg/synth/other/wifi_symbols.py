@@ -125,24 +125,29 @@ def symbol_bank(
     complex64 ``(count, bins + guard)``
         Edges are softened over one sample by averaging with the cyclic extension of the symbol before.
     """
-    size, device = SIZE * mhz // 20, generator.device
-    if bands is None:
-        used, (places, signs) = np.flatnonzero(_LONG[mhz]) - len(_LONG[mhz]) // 2, _PILOTS[mhz]
-        turn, first = np.arange(count)[:, None] + np.arange(len(signs)), 3  # 19.3.11.10: rotates, after L-SIG and HT-SIG
-    else:
-        used, (places, signs) = np.array([*range(-26, 0), *range(1, 27)]), _LEGACY_PILOTS
-        turn, first = np.tile(np.arange(len(signs)), (count, 1)), 0
-    polarity = _polarity()[(np.arange(count) + first) % 127, None]
-    values = torch.from_numpy((np.array(signs)[turn % len(signs)] * polarity).astype(np.complex64)).to(device)
-    data = np.setdiff1d(used, places)
-    copies = 1 if bands is None else len(bands)
-    payload = random_points(order, (count, len(data)), generator)
+    size, device, copies = SIZE * mhz // 20, generator.device, 1 if bands is None else len(bands)
+    carriers, places, signs = _carriers(count, mhz, is_legacy=bands is not None)
+    pilots = torch.from_numpy(signs).to(device)
+    payload = random_points(order, (count, len(carriers)), generator)
     grid = torch.zeros(count, size, dtype=torch.complex64, device=device)
-    for carriers, elements in ((data, payload), (np.array(places), values)):
-        bins = carriers % size if bands is None else _legacy_bins(mhz, bands, carriers)
+    for used, elements in ((carriers, payload), (places, pilots)):
+        bins = used % size if bands is None else _legacy_bins(mhz, bands, used)
         grid[:, torch.from_numpy(bins).to(device)] = elements.repeat(1, copies)
-    grid *= torch.from_numpy(_rotation(mhz)).to(device) * math.sqrt(size / (len(used) * copies))
+    power = (len(carriers) + len(places)) * copies / size
+    grid *= torch.from_numpy(_rotation(mhz)).to(device) / math.sqrt(power)
     body = torch.fft.ifft(grid, norm="ortho")  # (count, size)
     symbols = torch.cat([body[:, -guard * mhz // 20 :], body], dim=1)
     symbols[1:, 0] = (symbols[1:, 0] + body[:-1, 0]) / 2
     return symbols
+
+
+def _carriers(count: int, mhz: int, *, is_legacy: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Data carriers, pilot carriers re the middle, and the pilots of each symbol, complex64 ``(count, P)``."""
+    if is_legacy:
+        used, (places, signs) = np.array([*range(-26, 0), *range(1, 27)]), _LEGACY_PILOTS
+        turn, first = np.tile(np.arange(len(signs)), (count, 1)), 0
+    else:
+        used, (places, signs) = np.flatnonzero(_LONG[mhz]) - len(_LONG[mhz]) // 2, _PILOTS[mhz]
+        turn, first = np.arange(count)[:, None] + np.arange(len(signs)), 3  # 19.3.11.10: rotates, after L-SIG and HT-SIG
+    polarity = _polarity()[(np.arange(count) + first) % 127, None]
+    return np.setdiff1d(used, places), np.array(places), (np.array(signs)[turn % len(signs)] * polarity).astype(np.complex64)
