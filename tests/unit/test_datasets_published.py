@@ -315,7 +315,7 @@ def test_folders_of_no_use_are_refused(tmp_path: Path, write_set: Write) -> None
             open_published(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
-    with pytest.raises(DatasetError, match=r"no known dataset but notes.txt; looked for osnet \(train/input"):
+    with pytest.raises(DatasetError, match=r"no known dataset but notes.txt; looked for train/input/\*\.png"):
         open_published(tmp_path / "other")
     (tmp_path / "hollow" / "train" / "input").mkdir(parents=True)
     (tmp_path / "hollow" / "train" / "label").mkdir()

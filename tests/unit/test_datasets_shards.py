@@ -35,7 +35,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import numpy as np
-from rfseg.datasets.items import Content, Item, SetDescription
+from rfseg.datasets.items import Content, SetDescription
 from rfseg.datasets.writing import write_set
 
 DESCRIPTION = SetDescription(
@@ -51,7 +51,7 @@ def make_item(seed):
     rng = np.random.default_rng(seed)
     bins = int(rng.choice([64, 128]))
     rows = rng.normal(size=(2, 256, bins)).astype(np.float16)
-    return Item(rows, rng.integers(0, 4, (256, bins)).astype(np.uint8), {"seed": seed, "bins": bins})
+    return rows, rng.integers(0, 4, (256, bins)).astype(np.uint8), {"seed": seed, "bins": bins}
 
 folder, processes, hang_at = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 if __name__ == "__main__":
@@ -328,5 +328,5 @@ def test_a_contact_sheet_shows_every_item(written: ShardSet) -> None:
     sheet = np.asarray(make_sheet([written[0], written[1]], written.description.labels, captions=["a", "b"]))
     blank = np.asarray(make_sheet([], written.description.labels))
     assert sheet.shape[0] > blank.shape[0]
-    for left in (6, 400):  # a picture and a mask of many colours in each of two cells
-        assert len(np.unique(sheet[30:200, left : left + 390].reshape(-1, 3), axis=0)) > 20
+    for left in (6, 530):  # a picture of many colours in each of two cells
+        assert len(np.unique(sheet[30:200, left : left + 256].reshape(-1, 3), axis=0)) > 20

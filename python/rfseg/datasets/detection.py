@@ -145,6 +145,6 @@ def _unknown(folder: Path, layouts: Sequence[Layout]) -> DatasetError:
     if any(file for pattern in ("*.sigmf-meta", "*/*.sigmf-meta") for file in folder.glob(pattern)):
         return DatasetError(f"{folder} holds SigMF recordings; a set is made of them by: rfseg dataset from-sigmf")
     listed = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
-    return DatasetError(
-        f"{folder} holds no known dataset but {listed}; looked for {'; '.join(x.looked_for for x in layouts)}"
-    )
+    wanted = {text: [x.name for x in layouts if text in x.looked_for] for x in layouts for text in x.looked_for}
+    looked_for = "; ".join(f"{text} ({', '.join(names)})" for text, names in wanted.items())
+    return DatasetError(f"{folder} holds no known dataset but {listed}; looked for {looked_for}")

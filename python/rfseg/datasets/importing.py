@@ -6,10 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import DatasetError
 from .inspection import Inspection
 from .items import Content, Item, SetDescription
 from .pairing import Pair
 from .published import PublishedSet
+from .setplan import INDEX, PLAN
 from .shardset import ShardSet
 from .writing import write_set
 
@@ -50,9 +52,11 @@ def import_published(
     Raises
     ------
     DatasetError
-        As :func:`rfseg.datasets.writing.write_set` does.
+        If the folder is a set itself; as :func:`rfseg.datasets.writing.write_set` otherwise.
     """
     layout, sets = dataset.layout, []
+    if (folder / INDEX).exists() or (folder / PLAN).exists():
+        raise DatasetError(f"{folder} is itself a set; name another folder for those of the splits")
     for split in dict.fromkeys(pair.split for pair in inspection.good):
         pairs = tuple(pair for pair in inspection.good if pair.split == split)
         names = "\n".join(f"{p.key} {p.image.name} {p.label.name}" for p in pairs)

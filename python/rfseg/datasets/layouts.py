@@ -75,13 +75,12 @@ class Layout:
         return tuple(STANDARD_LABELS.index(label) for label in self.script_order)
 
     @property
-    def looked_for(self) -> str:
-        """The folders and files by which the layout is known."""
-        folders = "; ".join(
+    def looked_for(self) -> tuple[str, ...]:
+        """The folders by which the layout is known, one text for each split."""
+        return tuple(
             f"{images}/*{self.image_suffixes[0]} with {labels}/*{self.label_suffixes[0]}"
             for images, labels in self.splits.values()
         )
-        return f"{self.name} ({folders})"
 
     def facts(self, stem: str) -> dict[str, int | float | str | bool | None] | None:
         """What the name of an image, without suffix, says; None where it is not of the pattern."""

@@ -155,7 +155,8 @@ def open_published(
         problems += unpaired
     if not pairs:
         why = f"the first file without a partner is {problems[0].file}" if problems else "their folders are empty"
-        raise DatasetError(f"{root} holds no pair of an image and a label of {found.looked_for}: {why}; fetch it again")
+        looked_for = " or ".join(found.looked_for)
+        raise DatasetError(f"{root} holds no pair of {found.name}, {looked_for}: {why}; fetch it again")
     return PublishedSet(
         root=root,
         layout=found,

@@ -20,7 +20,7 @@ MASK_COLOURS = (
     (0, 158, 115), (240, 228, 66), (213, 94, 0), (0, 114, 178),
 )  # fmt: skip
 _IGNORED_COLOUR = (128, 128, 128)
-_TILE, _GAP, _CAPTION = 192, 6, 13  # pixels
+_TILE, _GAP, _CAPTION = 256, 6, 13  # pixels; a tile has one for each row, so that no pulse is lost
 _RANGE_DB = (-6.0, 34.0)  # of the picture of rows, re the median of the first channel
 
 
@@ -44,7 +44,7 @@ def rows_to_picture(rows: np.ndarray) -> np.ndarray:
     return (stops[index] + (stops[index + 1] - stops[index]) * (position - index[..., None])).astype(np.uint8)
 
 
-def make_sheet(items: Sequence[Item], labels: Sequence[str], *, captions: Sequence[str] = (), columns: int = 4) -> Any:
+def make_sheet(items: Sequence[Item], labels: Sequence[str], *, captions: Sequence[str] = (), columns: int = 3) -> Any:
     """A Pillow image: each item's picture with its mask to the right, earliest row on top, and a legend.
 
     Parameters
@@ -61,6 +61,7 @@ def make_sheet(items: Sequence[Item], labels: Sequence[str], *, captions: Sequen
 
     table = mask_colours(len(labels))
     cell = (2 * _TILE + 2 * _GAP, _TILE + _GAP + _CAPTION)
+    columns = max(1, min(columns, len(items)))
     lines = -(-len(items) // columns)
     sheet = image_module.new("RGB", (columns * cell[0] + _GAP, lines * cell[1] + _GAP + 20), (255, 255, 255))
     draw = ImageDraw.Draw(sheet)

@@ -24,7 +24,7 @@ from .workers import run_in_processes
 
 __all__ = ["MakeItem", "ShardWriter", "write_set"]
 
-MakeItem = Callable[[int], Item]
+MakeItem = Callable[[int], "Item | tuple"]  # of a seed: an item, or a tuple of its three parts
 _QUIET_SECONDS = 1.0  # what is done sooner shows no progress bar
 
 
@@ -74,7 +74,7 @@ class ShardWriter:
                 self._sound[number] = entry
         return [number for number in range(self.plan.shards) if number not in self._sound]
 
-    def write(self, number: int, items: Iterator[Item]) -> ShardEntry:
+    def write(self, number: int, items: Iterator[Item | tuple]) -> ShardEntry:
         """Write one shard and its entry."""
         entry = _write_numbered(self.folder, number, items, self.plan.description)
         self.note(number, entry)
@@ -194,7 +194,7 @@ class _ShardJob:
         return number, _write_numbered(self._folder, number, items, self._plan.description)
 
 
-def _write_numbered(folder: Path, number: int, items: Iterator[Item], description: SetDescription) -> ShardEntry:
+def _write_numbered(folder: Path, number: int, items: Iterator[Item | tuple], description: SetDescription) -> ShardEntry:
     path = _entry_path(folder, number)
     path.unlink(missing_ok=True)  # until the new shard is there none counts
     entry = write_shard(folder / shard_name(number), items, description)
