@@ -80,7 +80,10 @@ def test_the_same_seed_gives_the_same_samples(kind):
     assert np.isfinite(first).all()
 
 
-ALONE = {"channels": (0,), "levels_db": (0.0,), "offsets": (0.0,), "beacons": (True,), "slots": (255,), "training": (0,), "starts": (0.0,), "load": 1.0}
+ALONE = {
+    "channels": (0,), "levels_db": (0.0,), "offsets": (0.0,), "beacons": (True,), "slots": (255,), "training": (0,), "starts": (0.0,),
+    "load": 1.0, "step_db": 0.0,
+}  # fmt: skip
 FULL = {"wifi", "wifi40", "wifi80", "dsss", "zigbee", "lora", "umts", "dvbt", "atsc", "single-carrier", "ofdm", "noise-block", "sweep"}
 
 
