@@ -101,10 +101,13 @@ class LteCell:
         return 1 if self.blocks <= 10 else 2 if self.blocks <= 26 else 3 if self.blocks <= 63 else 4
 
 
-def draw_lte(blocks: int, rng: np.random.Generator) -> LteCell:
-    """A random cell of ``blocks`` resource blocks."""
+def draw_lte(blocks: int, rng: np.random.Generator, *, tdd_choices: tuple[int | None, ...] | None = None) -> LteCell:
+    """A random cell of ``blocks`` resource blocks; one of ``tdd_choices``, by default FDD three times in four."""
     loads = list(LOADS)
-    tdd = int(rng.integers(len(TDD_CONFIGURATIONS))) if rng.random() < 0.25 else None
+    if tdd_choices is not None:
+        tdd = tdd_choices[int(rng.integers(len(tdd_choices)))]
+    else:
+        tdd = int(rng.integers(len(TDD_CONFIGURATIONS))) if rng.random() < 0.25 else None
     special = int(rng.integers(len(SPECIAL_CONFIGURATIONS)))
     possible = [s for s in MBSFN_SUBFRAMES[tdd is not None] if downlink_symbols(tdd, special)[s] == SUBFRAME_SYMBOLS]
     mbsfn: tuple[int, ...] = ()

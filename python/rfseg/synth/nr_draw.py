@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import SceneError
 from .nr_cell import CHANNELS_MHZ, CORESET0, SSB_WIDTH, NrCell
 from .nr_control import SEARCH_SPACE0
-from .nr_timing import SSB_CASES, sendable_blocks
+from .nr_timing import SLOT_SYMBOLS, SSB_CASES, downlink_symbols, sendable_blocks
 from .traffic import LOADS
 
 __all__ = ["draw_nr"]
@@ -22,13 +22,16 @@ _TDD = {
 }
 _SPECIAL_SYMBOLS = (10, 6, 12)
 _BLOCKS_SHARE = 0.9  # of the carriers that have room for synchronisation blocks
-_SIB1_SHARE = 0.85  # of these
+_SIB1_SHARE = 0.85  # of these, if a terminal that searches finds them
+_SIB1_PERIOD_MS = 20  # which assumes this period: TS 38.213 clause 4.1
 _PERIODS_MS = {5: 0.08, 10: 0.17, 20: 0.6, 40: 0.07, 80: 0.04, 160: 0.04}
 _PLACES_TRIED = 6
 
 
-def draw_nr(blocks: int, spacing: float, rng: np.random.Generator) -> NrCell:
-    """A random carrier of ``blocks`` resource blocks.
+def draw_nr(
+    blocks: int, spacing: float, rng: np.random.Generator, *, tdd_choices: tuple[str | None, ...] | None = None
+) -> NrCell:
+    """A random carrier of ``blocks`` resource blocks; one of ``tdd_choices``, by default what its spacing suggests.
 
     Raises
     ------
@@ -39,13 +42,17 @@ def draw_nr(blocks: int, spacing: float, rng: np.random.Generator) -> NrCell:
         raise SceneError(
             f"blocks={blocks!r} at spacing={spacing!r} Hz is no NR channel; choose a row of rfseg.synth.nr.CHANNELS_MHZ"
         )
-    share, patterns = _TDD[spacing]
+    if tdd_choices is not None:
+        tdd = tdd_choices[int(rng.integers(len(tdd_choices)))]
+    else:
+        share, patterns = _TDD[spacing]
+        tdd = str(rng.choice(patterns)) if rng.random() < share else None
     facts: dict[str, Any] = {
         "blocks": blocks,
         "spacing": spacing,
         "cell_id": int(rng.integers(1008)),
         "load": str(rng.choice(list(LOADS), p=[probability for probability, _, _ in LOADS.values()])),
-        "tdd": str(rng.choice(patterns)) if rng.random() < share else None,
+        "tdd": tdd,
         "special_symbols": int(rng.choice(_SPECIAL_SYMBOLS)),
     }
     facts |= _draw_data(facts["load"], rng)
@@ -84,7 +91,8 @@ def _draw_blocks(facts: dict[str, Any], rng: np.random.Generator) -> dict[str, A
         "ssb_offset_ms": offset,
         "ssb_subcarrier": int(rng.integers(room + 1)),
     }
-    return found | (_draw_sib1(found, blocks, rng) if ssb_spacing == spacing and rng.random() < _SIB1_SHARE else {})
+    announces = ssb_spacing == spacing and period <= _SIB1_PERIOD_MS and rng.random() < _SIB1_SHARE
+    return found | (_draw_sib1(found, blocks, rng) if announces else {})
 
 
 def _draw_sib1(found: dict[str, Any], blocks: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -143,12 +151,13 @@ def _draw_data(load: str, rng: np.random.Generator) -> dict[str, Any]:
 def _draw_references(facts: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """Channel state and tracking references; idle carriers mostly go without."""
     blocks, spacing = facts["blocks"], facts["spacing"]
-    per_ms = round(spacing / 15e3)
     likely = 0.25 if facts["load"] == "idle" else 0.75
     ports = int(rng.choice([1, 2, 4, 8])) if rng.random() < likely else 0
     period = int(rng.choice([4, 5, 8, 10, 16, 20, 32, 40, 64, 80, 160, 320, 640]))
     step = {1: 1, 2: 2, 4: 4, 8: 2}.get(ports, 1)
     tracking_ms = int(rng.choice([10, 20, 40, 80])) if rng.random() < likely else None
+    limits = downlink_symbols(np.arange((tracking_ms or 10) * round(spacing / 15e3)), facts["tdd"], facts["special_symbols"])
+    pairs = np.flatnonzero((limits[:-1] == SLOT_SYMBOLS) & (limits[1:] == SLOT_SYMBOLS))  # of adjacent downlink slots
     width = blocks if blocks <= 52 or rng.random() < 0.5 else 52  # TS 38.214 clause 5.1.6.1.1
     return {
         "csi_ports": ports,
@@ -157,7 +166,7 @@ def _draw_references(facts: dict[str, Any], rng: np.random.Generator) -> dict[st
         "csi_period": period,
         "csi_offset": int(rng.integers(period)),
         "trs_period_ms": tracking_ms,
-        "trs_offset": int(rng.integers((tracking_ms or 1) * per_ms)),
+        "trs_offset": int(rng.choice(pairs)),
         "trs_symbol": int(rng.choice([4, 5, 6])),  # FR1: symbols 4 and 8, 5 and 9, 6 and 10
         "trs_subcarrier": int(rng.integers(4)),
         "trs_blocks": (int(rng.integers(blocks - width + 1)), width),

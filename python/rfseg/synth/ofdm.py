@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import SceneError
 
-__all__ = ["SPACINGS_HZ", "Numerology", "OfdmSignal", "PortGrid", "modulate", "qpsk"]
+__all__ = ["SPACINGS_HZ", "Numerology", "OfdmSignal", "PortGrid", "modulate", "modulate_many", "qpsk"]
 
 SPACINGS_HZ = (15e3, 30e3, 60e3)  # 3GPP TS 38.211 table 4.2-1, FR1
 _HALF_MS_SYMBOLS_15K = 7  # normal cyclic prefix, 3GPP TS 36.211 table 6.2.3-1
@@ -152,37 +152,43 @@ def qpsk(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 
 def modulate(grid: Tensor, subcarriers: Tensor, numerology: Numerology, *, half_shift: bool = False) -> Tensor:
-    """Resource grid to samples.
+    """Resource grid to samples; see :func:`modulate_many`."""
+    return modulate_many([(grid, subcarriers)], numerology, half_shift=half_shift)[0]
+
+
+def modulate_many(grids: list[tuple[Tensor, Tensor]], numerology: Numerology, *, half_shift: bool = False) -> list[Tensor]:
+    """Resource grids to samples, in one transform.
 
     Parameters
     ----------
-    grid : complex64 ``(S, K)``
-        Elements by symbol and subcarrier; ``S`` is a whole number of half milliseconds.
-    subcarriers : int64 ``(K,)``
-        Position of each element, subcarriers from 0 Hz.  Those outside the grid rate are dropped,
-        as an ideal anti-alias filter does.
+    grids : list of (complex64 ``(S, K)``, int64 ``(K,)``)
+        Elements by symbol and subcarrier, where ``S`` is a whole number of half milliseconds; and the
+        position of each column, subcarriers from 0 Hz.  Those outside the grid rate are dropped, as an ideal
+        anti-alias filter does.
     numerology : Numerology
     half_shift : bool
         Whether every subcarrier lies half a spacing higher: TS 36.211 clause 5.6.
 
     Returns
     -------
-    complex64 ``(S / symbols * half_ms,)``
+    list of complex64 ``(S / symbols * half_ms,)``
     """
-    size = numerology.fft_size
-    inside = (subcarriers >= -size // 2) & (subcarriers < size // 2)
-    spectrum = torch.zeros(grid.shape[0], size, dtype=torch.complex64, device=grid.device)
-    spectrum[:, subcarriers[inside] % size] = grid[:, inside]
+    size, device = numerology.fft_size, grids[0][0].device
+    counts = [grid.shape[0] for grid, _ in grids]
+    spectrum = torch.zeros(sum(counts), size, dtype=torch.complex64, device=device)
+    for (grid, subcarriers), part in zip(grids, spectrum.split(counts), strict=True):
+        inside = (subcarriers >= -size // 2) & (subcarriers < size // 2)
+        part[:, subcarriers[inside] % size] = grid[:, inside]
     body = torch.fft.ifft(spectrum, norm="ortho").unflatten(0, (-1, numerology.symbols))  # (H, symbols, size)
     sign = 1.0
     if half_shift:  # half a turn per symbol length, so the prefix has the other sign
-        angle = torch.arange(size, device=grid.device) * (math.pi / size)
+        angle = torch.arange(size, device=device) * (math.pi / size)
         body = body * torch.polar(torch.ones_like(angle), angle)
         sign = -1.0
-    out = torch.empty(body.shape[0], numerology.half_ms, dtype=torch.complex64, device=grid.device)
+    out = torch.empty(body.shape[0], numerology.half_ms, dtype=torch.complex64, device=device)
     position = 0
     for index, prefix in enumerate(numerology.prefixes):
         out[:, position : position + prefix] = sign * body[:, index, size - prefix :]
         out[:, position + prefix : position + prefix + size] = body[:, index]
         position += prefix + size
-    return out.flatten()
+    return [part.flatten() for part in out.split([count // numerology.symbols for count in counts])]

@@ -1,13 +1,15 @@
-"""A scene: one frame of a made-up band, as samples, rows, mask and the list of who sent.
+"""A scene: one frame of a made-up band, as samples, rows, masks and the list of who sent.
 
-A scene is a function of its recipe and its seed: the same two give the same bits
-on the same number of threads (another number rounds some sums differently).
+A scene is a function of its recipe and its seed: the same two give the same bits on the same kind of device and the
+same number of threads (another number rounds some sums differently; a GPU draws other payloads).
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Collection, Sequence
 
 import numpy as np
 import torch
@@ -15,195 +17,168 @@ from torch import Tensor
 
 from ..errors import SceneError
 from ..geometry import Geometry, make_geometry
-from ..spectrogram import frame_rows
-from .channel import draw_profile, fading
-from .labels import CLASS_LABELS, Carrier, mask_carriers, mask_radar
-from .lte import draw_lte, lte_grid, lte_subcarriers
-from .nr import draw_nr, nr_grid, nr_subcarriers
-from .ofdm import Numerology, modulate
+from .emission import Emission, carrier_emission, grid_rate_for, modulate_emissions
+from .labels import UNKNOWN, Carrier, MaskKind, channel_mask, energy_mask, mask_carriers, mask_radar
+from .other import add_other
+from .plan import Plan, draw_plan
+from .radar import radar_samples
+from .receiver import digitise, noise_slope, passband
+from .recipe import Recipe
+from .rows import scene_rows
+from .truth import Emitter, list_emitters
 
-GRID_STEP_HZ = 3.84e6
-from .other import OtherEmitter, add_other
-from .plan import CarrierPlan, plan_carriers, plan_others
-from .radar import PulseTrain, draw_radar, radar_samples
-from .receiver import Receiver, digitise, draw_receiver, passband
+__all__ = ["Emitter", "Plan", "Recipe", "Scene", "make_scene", "make_scenes", "realise", "realise_many"]
 
-__all__ = ["Emitter", "Plan", "Recipe", "Scene", "draw_plan", "make_scene", "realise"]
-
-_ORIGIN_SPAN_S = 20e-3  # a scene starts anywhere within the longest period of a carrier
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Law that scenes are drawn from.
-
-    Parameters
-    ----------
-    rates : tuple of (float, float)
-        Sample rate in Hz (whole kHz) and its weight.
-    durations : tuple of (float, float)
-        Frame duration in s and its weight.
-    long_rate_limit : float
-        Above this rate, Hz, frames last at most ``long_duration_limit`` s: they would take long to make.
-    radar_share : float
-        Share of scenes with a radar.
-    """
-
-    rates: tuple[tuple[float, float], ...] = (
-        (15.36e6, 0.14), (16e6, 0.02), (19.2e6, 0.14), (20e6, 0.07), (23.04e6, 0.10), (25e6, 0.05), (28e6, 0.02),
-        (30.72e6, 0.20), (40e6, 0.03), (46.08e6, 0.04), (50e6, 0.03), (56e6, 0.02), (61.44e6, 0.10),
-        (92.16e6, 0.02), (122.88e6, 0.02),
-    )  # fmt: skip
-    durations: tuple[tuple[float, float], ...] = (
-        (1e-3, 0.09), (2e-3, 0.07), (2.857e-3, 0.06), (5e-3, 0.14), (10e-3, 0.24), (20e-3, 0.32), (40e-3, 0.08),
-    )  # fmt: skip
-    long_rate_limit: float = 47e6
-    long_duration_limit: float = 20e-3
-    radar_share: float = 0.45
-
-
-@dataclass(frozen=True, kw_only=True)
-class Emitter:
-    """Who sent: the truth behind the mask; SigMF annotation fields, frequencies in Hz re the centre."""
-
-    label: str
-    freq_lower_edge: float
-    freq_upper_edge: float
-    sample_start: int
-    sample_count: int
-    snr_db: float
-    comment: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A scene before its samples are made."""
-
-    samp_rate: float
-    frame_duration: float
-    carriers: list[CarrierPlan]
-    others: list[OtherEmitter]
-    radars: list[PulseTrain]
-    receiver: Receiver
+_HANN_ENBW_BINS = 1.5  # equivalent noise bandwidth of the window
+_OCCUPIED = (MaskKind.OCCUPIED,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One frame with its truth."""
+    """One frame with its truth.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    iq : complex64 ``(frame_samples + overhang,)``
+        Full scale 1; empty where it was not asked for.
+    rows : float32 ``(2, T, F)``
+        dBFS.
+    masks : dict of MaskKind to uint8 ``(T, F)``
+        Class ids, 255 where the truth cannot be seen.
+    emitters : list of Emitter
+    plan : Plan
+        All parameters.
+    """
 
     geometry: Geometry
-    iq: np.ndarray  # complex64 (frame_samples + overhang,), full scale 1
-    rows: np.ndarray  # float32 (2, T, F), dBFS
-    mask: np.ndarray  # uint8 (T, F), 255 = unknown
+    iq: np.ndarray
+    rows: np.ndarray
+    masks: dict[MaskKind, np.ndarray]
     emitters: list[Emitter] = field(default_factory=list)
+    plan: Plan
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The ``occupied`` mask."""
+        return self.masks[MaskKind.OCCUPIED]
 
 
-def _pick(table: tuple[tuple[float, float], ...], rng: np.random.Generator) -> float:
-    weights = np.array([w for _, w in table])
-    return table[int(rng.choice(len(table), p=weights / weights.sum()))][0]
-
-
-def draw_plan(recipe: Recipe, rng: np.random.Generator) -> Plan:
-    """A random scene of the recipe."""
-    samp_rate = _pick(recipe.rates, rng)
-    duration = _pick(recipe.durations, rng)
-    if samp_rate > recipe.long_rate_limit:
-        duration = min(duration, recipe.long_duration_limit)
-        if samp_rate > 2 * recipe.long_rate_limit * 0.9:
-            duration = min(duration, recipe.long_duration_limit / 2)
-    carriers = plan_carriers(samp_rate, rng)
-    count = int(rng.choice([1, 2], p=[0.8, 0.2])) if rng.random() < recipe.radar_share else 0
-    return Plan(
-        samp_rate=samp_rate,
-        frame_duration=duration,
-        carriers=carriers,
-        others=plan_others(samp_rate, carriers, rng),
-        radars=[draw_radar(duration, samp_rate, rng) for _ in range(count)],
-        receiver=draw_receiver(rng),
-    )
-
-
-def make_scene(recipe: Recipe, seed: int) -> Scene:
+def make_scene(recipe: Recipe, seed: int, *, kinds: Collection[MaskKind] = _OCCUPIED, device: str = "cpu") -> Scene:
     """The scene of a recipe and a seed."""
-    rng = np.random.default_rng(seed)
-    return realise(draw_plan(recipe, rng), rng)
+    return realise(draw_plan(recipe, np.random.default_rng(seed)), kinds=kinds, device=device)
 
 
-def realise(plan: Plan, rng: np.random.Generator) -> Scene:
-    """Make the samples, rows and mask of a planned scene.
+def make_scenes(
+    recipe: Recipe, seeds: Sequence[int], *, kinds: Collection[MaskKind] = _OCCUPIED, device: str = "cpu", keep_iq: bool = True
+) -> list[Scene]:
+    """The scenes of several seeds, those of one geometry together: what a GPU is for."""
+    plans = [draw_plan(recipe, np.random.default_rng(seed)) for seed in seeds]
+    groups: dict[tuple[float, float, float], list[int]] = defaultdict(list)
+    for index, plan in enumerate(plans):
+        groups[plan.samp_rate, plan.frame_duration, grid_rate_for(plan.samp_rate, plan.carriers)].append(index)
+    scenes: dict[int, Scene] = {}
+    for members in groups.values():
+        made = realise_many([plans[i] for i in members], kinds=kinds, device=device, keep_iq=keep_iq)
+        scenes.update(zip(members, made, strict=True))
+    return [scenes[index] for index in range(len(plans))]
+
+
+def realise(plan: Plan, *, kinds: Collection[MaskKind] = _OCCUPIED, device: str = "cpu") -> Scene:
+    """Samples, rows and masks of a plan; see :func:`realise_many`."""
+    return realise_many([plan], kinds=kinds, device=device)[0]
+
+
+@dataclass(kw_only=True)
+class _Air:
+    """What is in the air of one scene, before the receiver."""
+
+    plan: Plan
+    rng: np.random.Generator
+    generator: torch.Generator
+    emissions: list[Emission] = field(default_factory=list)
+    carriers: list[Carrier] = field(default_factory=list)
+    spans: list[tuple[int, int]] = field(default_factory=list)  # of each carrier's emissions
+
+
+def realise_many(
+    plans: Sequence[Plan], *, kinds: Collection[MaskKind] = _OCCUPIED, device: str = "cpu", keep_iq: bool = True
+) -> list[Scene]:
+    """Samples, rows and masks of plans of one sample rate and one duration.
+
+    Parameters
+    ----------
+    kinds : collection of MaskKind
+        Masks to make besides ``occupied``.  ``energy`` costs a spectrogram per carrier.
+    device : str
+        Where the payload is made.
+    keep_iq : bool
+        Whether the scenes hold their samples.
 
     Raises
     ------
     SceneError
-        If the sample rate is not a whole number of kHz.
+        If the sample rate is not a whole number of kHz, or the plans differ in rate or duration.
     """
-    if plan.samp_rate % 1e3:
-        raise SceneError(f"samp_rate={plan.samp_rate!r} Hz is no whole number of kHz; round it to one")
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    geometry = make_geometry(plan.samp_rate, frame_duration=plan.frame_duration)
-    needed = geometry.frame_samples + geometry.overhang
-    milliseconds = math.ceil(needed / plan.samp_rate * 1e3)
-    grid_rate = math.ceil(plan.samp_rate / GRID_STEP_HZ) * GRID_STEP_HZ
+    first = plans[0]
+    if first.samp_rate % 1e3:
+        raise SceneError(f"samp_rate={first.samp_rate!r} Hz is no whole number of kHz; round it to one")
+    grid_rate = max(grid_rate_for(p.samp_rate, p.carriers) for p in plans)
+    if any((p.samp_rate, p.frame_duration) != (first.samp_rate, first.frame_duration) for p in plans):
+        raise SceneError("plans differ in sample rate or duration; make_scenes sorts them")
+    geometry = make_geometry(first.samp_rate, frame_duration=first.frame_duration)
+    milliseconds = math.ceil((geometry.frame_samples + geometry.overhang) / first.samp_rate * 1e3)
     count = round(grid_rate * milliseconds / 1e3)
 
-    signal = torch.zeros(count, dtype=torch.complex64)
-    carriers = []
+    airs = [_on_air(plan, milliseconds * 1e-3, torch.device(device)) for plan in plans]
+    signals = modulate_emissions([air.emissions for air in airs], count, grid_rate, torch.device(device))
+    received, radars = [], []
+    for air, signal in zip(airs, signals, strict=True):
+        radar = _radar(air, count, grid_rate)
+        if radar is not None:
+            signal += radar
+        received.append(_receive(air, signal, milliseconds, geometry))
+        radars.append(radar)
+    iq = torch.stack(received)
+    rows = (10.0 * scene_rows(iq, geometry).log10()).cpu().numpy()
+    return [
+        Scene(
+            geometry=geometry,
+            iq=(iq[index] if keep_iq else iq[index, :0]).cpu().numpy(),
+            rows=rows[index],
+            masks=_masks(air, radars[index], geometry, kinds, grid_rate, milliseconds),
+            emitters=list_emitters(air.plan, geometry),
+            plan=air.plan,
+        )
+        for index, air in enumerate(airs)
+    ]
+
+
+def _on_air(plan: Plan, duration: float, device: torch.device) -> _Air:
+    """The carriers of a scene."""
+    rng = np.random.default_rng(plan.payload_seed)
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+    air = _Air(plan=plan, rng=rng, generator=generator)
     for carrier_plan in plan.carriers:
-        samples, carrier = _carrier(carrier_plan, count, grid_rate, rng, generator)
-        signal += samples
-        carriers.append(carrier)
-    radar = torch.zeros_like(signal)
-    for train in plan.radars:
-        radar += radar_samples(train, count, grid_rate, rng)
-    out_count = round(plan.samp_rate * milliseconds / 1e3)
-    noisy = _receive(plan, signal + radar if plan.radars else signal, out_count, milliseconds, rng, generator)
-    iq = digitise(noisy[:needed], plan.receiver, rng=rng, generator=generator).numpy()
-
-    bins = torch.from_numpy((np.arange(geometry.bins) - geometry.bins // 2) * geometry.bin_width)
-    mask, background = mask_carriers(carriers, geometry, passband(plan.receiver, bins, plan.samp_rate).numpy())
-    if plan.radars:
-        clean = _resample(radar, out_count)[:needed].numpy()
-        peak = 10 ** (frame_rows(clean, geometry)[0][1] / 10) * (geometry.bins / 1.5)  # noise = 1
-        mask_radar(mask, peak, background, geometry)
-    rows, _ = frame_rows(iq, geometry)
-    return Scene(geometry=geometry, iq=iq, rows=rows, mask=mask, emitters=_emitters(plan, geometry))
+        emissions, carrier = carrier_emission(carrier_plan, duration, rng=rng, generator=generator)
+        air.spans.append((len(air.emissions), len(air.emissions) + len(emissions)))
+        air.emissions += emissions
+        air.carriers.append(carrier)
+    return air
 
 
-def _carrier(
-    plan: CarrierPlan, count: int, grid_rate: float, rng: np.random.Generator, generator: torch.Generator
-) -> tuple[Tensor, Carrier]:
-    """Samples ``(count,)`` of one carrier, and what the labels need to know of it."""
-    numerology = Numerology(grid_rate=grid_rate, spacing=plan.spacing)
-    origin = int(rng.integers(round(_ORIGIN_SPAN_S * grid_rate)))  # sample of the carrier's own time
-    first_half, skip = divmod(origin, numerology.half_ms)
-    halves = -(-(skip + count) // numerology.half_ms)
-    symbols = halves * numerology.symbols
-    if plan.label == "LTE":
-        subcarriers = lte_subcarriers(plan.blocks)
-        cell = plan.cell or draw_lte(plan.blocks, rng)
-        grid = lte_grid(cell, first_half, halves, rng=rng, generator=generator)
-    else:
-        subcarriers = nr_subcarriers(plan.blocks)
-        cell = plan.cell or draw_nr(plan.blocks, plan.spacing, rng)
-        grid = nr_grid(cell, first_half * numerology.symbols, symbols, rng=rng, generator=generator)
-    times = numerology.symbol_starts(symbols) - skip / grid_rate
-    power = torch.view_as_real(grid).square().sum(-1).unflatten(1, (-1, 12)).mean(-1)  # (S, B)
-    profile, doppler = draw_profile(rng)
-    gain = fading(times, subcarriers * plan.spacing, profile=profile, doppler=doppler, generator=generator)
-    grid = grid * 10 ** (plan.snr_db / 20)
-    if gain is not None:
-        grid = grid * gain
-    samples = modulate(grid, subcarriers + round(plan.center / plan.spacing), numerology)[skip : skip + count]
-    return samples, Carrier(
-        class_id=CLASS_LABELS.index(plan.label),
-        center=plan.center,
-        snr_db=plan.snr_db,
-        subcarriers=subcarriers,
-        spacing=plan.spacing,
-        times=times,
-        power=power,
-        weakest_db=-8.0 if count / grid_rate > 4e-3 else -5.0,
-    )
+def _radar(air: _Air, count: int, grid_rate: float) -> Tensor | None:
+    """Samples of all radars, ``(count,)``."""
+    total: Tensor | None = None
+    for train in air.plan.radars:
+        samples = radar_samples(train, count, grid_rate, rng=air.rng, device=air.generator.device)
+        total = samples if total is None else total + samples
+    return total
+
+
+def _white(count: int, generator: torch.Generator) -> Tensor:
+    """Complex noise of unit variance, ``(count,)``."""
+    return torch.view_as_complex(torch.randn(count, 2, generator=generator, device=generator.device) * 0.5**0.5)
 
 
 def _crop(spectrum: Tensor, count: int) -> Tensor:
@@ -222,43 +197,83 @@ def _resample(samples: Tensor, count: int) -> Tensor:
     return torch.fft.ifft(_crop(torch.fft.fft(samples, norm="ortho"), count), norm="ortho")
 
 
-def _receive(
-    plan: Plan, signal: Tensor, count: int, milliseconds: int, rng: np.random.Generator, generator: torch.Generator
-) -> Tensor:
-    """Other emitters, noise and passband; resampled to ``count`` samples, noise of about unit variance."""
-    receiver = plan.receiver
-    if not plan.others and not receiver.is_shaping and signal.numel() == count:
-        return signal + torch.randn(count, generator=generator, dtype=torch.complex64)
-    spectrum = _crop(torch.fft.fft(signal, norm="ortho"), count)
-    for emitter in plan.others:
-        add_other(spectrum, milliseconds, emitter, rng=rng, generator=generator)
-    spectrum = spectrum + torch.randn(count, generator=generator, dtype=torch.complex64)
-    if receiver.is_shaping:
-        freqs = torch.fft.fftfreq(count, 1.0 / plan.samp_rate)
-        spectrum = spectrum * passband(receiver, freqs, plan.samp_rate)
-        floor = torch.randn(count, generator=generator, dtype=torch.complex64)
-        spectrum = spectrum + floor * 10 ** (receiver.floor_db / 20)
-    return torch.fft.ifft(spectrum, norm="ortho")
+def _receive(air: _Air, signal: Tensor, milliseconds: int, geometry: Geometry) -> Tensor:
+    """Other emitters, noise and the receiver: complex64 ``(frame_samples + overhang,)``, full scale 1."""
+    receiver, samp_rate, generator = air.plan.receiver, air.plan.samp_rate, air.generator
+    count = round(samp_rate * milliseconds / 1e3)
+    is_plain = not air.plan.others and not receiver.is_shaping and not receiver.floor_slope_db
+    if is_plain and signal.numel() == count:
+        noisy = signal + _white(count, generator)
+    else:
+        spectrum = _crop(torch.fft.fft(signal, norm="ortho"), count)
+        for emitter in air.plan.others:
+            add_other(spectrum, milliseconds, emitter, rng=air.rng, generator=generator)
+        freqs = torch.fft.fftfreq(count, 1.0 / samp_rate, device=spectrum.device)
+        noise = _white(count, generator)
+        if receiver.floor_slope_db:
+            noise *= noise_slope(receiver, freqs, samp_rate)
+        spectrum = spectrum + noise
+        if receiver.is_shaping:
+            spectrum *= passband(receiver, freqs, samp_rate)
+            spectrum += _white(count, generator) * 10 ** (receiver.floor_db / 20)
+        noisy = torch.fft.ifft(spectrum, norm="ortho")
+    needed = geometry.frame_samples + geometry.overhang
+    return digitise(noisy[:needed], receiver, samp_rate=samp_rate, rng=air.rng, generator=generator)
 
 
-def _emitters(plan: Plan, geometry: Geometry) -> list[Emitter]:
-    """The truth as records, edges cut at the band's edges."""
-    half, count = plan.samp_rate / 2, geometry.frame_samples
-    spans = [(c.label, c.center, c.width, 0, c.snr_db, f"{c.channel_mhz:g} MHz") for c in plan.carriers]
-    spans += [("Noise", o.center, o.width, 0, o.snr_db, o.kind) for o in plan.others]
-    for train in plan.radars:
-        width = max(abs(train.chirp), 2.0 * max(1, len(train.chips)) / train.width)
-        spans.append(("Radar", train.center, width, max(0, round(train.first * plan.samp_rate)), train.snr_db, train.family))
-    return [
-        Emitter(
-            label=label,
-            freq_lower_edge=max(-half, center - width / 2),
-            freq_upper_edge=min(half, center + width / 2),
-            sample_start=start,
-            sample_count=count - start,
-            snr_db=snr_db,
-            comment=comment,
-        )
-        for label, center, width, start, snr_db, comment in spans
-        if abs(center) - width / 2 < half and start < count
-    ]
+def _masks(
+    air: _Air, radar: Tensor | None, geometry: Geometry, kinds: Collection[MaskKind], grid_rate: float, milliseconds: int
+) -> dict[MaskKind, np.ndarray]:
+    """The masks of a scene, on the CPU."""
+    plan, count = air.plan, round(air.plan.samp_rate * milliseconds / 1e3)
+    freqs = torch.from_numpy((np.arange(geometry.bins) - geometry.bins // 2) * geometry.bin_width)
+    gain = passband(plan.receiver, freqs, geometry.samp_rate).numpy()
+    occupied, background = mask_carriers(air.carriers, geometry, gain)
+    background += noise_slope(plan.receiver, freqs, geometry.samp_rate).numpy() ** 2 - 1.0
+    if plan.receiver.is_shaping:
+        background += 10 ** (plan.receiver.floor_db / 10) / gain**2
+    for other in plan.others:
+        if other.duty >= 1.0:
+            low, high = (geometry.freq_edge(other.center + s * other.width / 2) for s in (-1, 1))
+            background[:, max(0, round(low)) : max(0, round(high))] += 10 ** (other.snr_db / 10)
+    if radar is not None:
+        mask_radar(occupied, _radar_peak(_resample(radar, count), geometry), background, geometry)
+    _hide_gap(occupied, plan, geometry)
+    masks = {MaskKind.OCCUPIED: occupied}
+    if MaskKind.ENERGY in kinds:
+        powers = []
+        for (first, last), carrier in zip(air.spans, air.carriers, strict=True):
+            whole = round(grid_rate * milliseconds / 1e3)
+            samples = modulate_emissions([air.emissions[first:last]], whole, grid_rate, air.generator.device)[0]
+            powers.append((carrier.class_id, _noise_free(_resample(samples, count), geometry)[0].cpu().numpy()))
+        masks[MaskKind.ENERGY] = energy_mask(powers, occupied)
+    if MaskKind.CHANNEL in kinds:
+        masks[MaskKind.CHANNEL] = channel_mask(air.carriers, occupied, geometry)
+    return masks
+
+
+def _noise_free(samples: Tensor, geometry: Geometry, *, first_row: int = 0, rows: int | None = None) -> Tensor:
+    """Power re the noise of unit variance, ``(2, rows, F)``."""
+    needed = geometry.frame_samples + geometry.overhang
+    return scene_rows(samples[:needed], geometry, first_row=first_row, rows=rows) * (geometry.bins / _HANN_ENBW_BINS)
+
+
+def _radar_peak(radar: Tensor, geometry: Geometry) -> np.ndarray:
+    """Power of the radars in the max channel, noise = 1: float32 ``(T, F)``; only rows that hold some are computed."""
+    live = (radar[: geometry.frame_samples].unflatten(0, (geometry.rows, -1)).abs().amax(1) > 1e-3).cpu().numpy()
+    live[:-1] |= live[1:]  # the last segments of a row read into the next
+    peak = np.zeros((geometry.rows, geometry.bins), np.float32)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], live, [False]]).astype(np.int8)))
+    for first, last in zip(edges[::2], edges[1::2], strict=True):
+        peak[first:last] = _noise_free(radar, geometry, first_row=int(first), rows=int(last - first))[1].cpu().numpy()
+    return peak
+
+
+def _hide_gap(mask: np.ndarray, plan: Plan, geometry: Geometry) -> None:
+    """Rows of which the receiver lost more than half are unknown."""
+    if plan.receiver.gap is None:
+        return
+    start, length = plan.receiver.gap
+    begin = start * geometry.frame_duration / geometry.row_duration
+    end = begin + length / geometry.row_duration
+    mask[math.ceil(begin - 0.5) : max(0, math.floor(end + 0.5))] = UNKNOWN

@@ -53,7 +53,7 @@ def gold(starts: np.ndarray | int, length: int) -> np.ndarray:
     Examples
     --------
     >>> gold(1, 8), gold(np.array([1, 2]), 8).shape
-    (array([0, 0, 1, 1, 0, 0, 1, 0], dtype=uint8), (2, 8))
+    (array([0, 0, 0, 0, 0, 0, 1, 0], dtype=uint8), (2, 8))
     """
     x1, matrix = _gold_matrices(length)
     bits = (np.asarray(starts, dtype=np.int64)[..., None] >> np.arange(31)) & 1
