@@ -211,15 +211,21 @@ def _dft(bins: tuple[int, ...]) -> np.ndarray:
     return np.exp(-2j * np.pi * turns / FFT_SIZE).astype(np.complex64)
 
 
+@lru_cache(maxsize=_PHASES)
+def _turned_window(phase: int) -> np.ndarray:
+    """Window that shifts the spectrum by ``phase`` bins of the padded FFT, complex64 ``(256,)``."""
+    return (_window() * np.exp(-2j * np.pi * phase * np.arange(WINDOW_SIZE) / FFT_SIZE)).astype(np.complex64)
+
+
 def _decibels(density: np.ndarray) -> np.ndarray:
     return 10.0 * np.log10(density + _EPS)
 
 
 def _spectra(cut: np.ndarray, phase: int) -> np.ndarray:
     """Squared magnitudes at every 16th bin of the padded FFT from ``phase`` on, float32 ``(segments, 256)``."""
-    turn = np.exp(-2j * np.pi * phase * np.arange(WINDOW_SIZE) / FFT_SIZE)
-    spectrum = fft.fft(cut * (_window() * turn).astype(np.complex64), axis=1, overwrite_x=True)
-    return np.square(spectrum.real) + np.square(spectrum.imag)
+    parts = fft.fft(cut * _turned_window(phase), axis=1, overwrite_x=True).view(np.float32)  # real, imaginary, real ...
+    parts *= parts
+    return parts[:, 0::2] + parts[:, 1::2]
 
 
 def _extremes(cut: np.ndarray, phases: tuple[int, ...]) -> tuple[float, float]:

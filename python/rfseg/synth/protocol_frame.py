@@ -148,5 +148,6 @@ def flat_fading(count: int, doppler_hz: float, rng: np.random.Generator, device:
     scale = rng.standard_normal((waves, 2)) @ np.array([1, 1j]) / math.sqrt(2 * waves)
     angles = 2 * math.pi * torch.from_numpy(shift).to(device)[:, None] * knots + torch.from_numpy(phase).to(device)[:, None]
     gain = (torch.from_numpy(scale).to(device)[:, None] * torch.polar(torch.ones_like(angles), angles)).sum(0)
+    gain = gain.to(torch.complex64)
     part = torch.arange(step, device=device) / step
-    return (gain[:-1, None] + (gain[1:] - gain[:-1])[:, None] * part).flatten()[:count].to(torch.complex64)
+    return (gain[:-1, None] + (gain[1:] - gain[:-1])[:, None] * part).flatten()[:count]

@@ -217,12 +217,18 @@ def radar_label(draw: RadarDraw, scene: str, recipe: RadarProtocol) -> np.ndarra
 
 
 def _radar_rows(draw: RadarDraw, size: int) -> np.ndarray:
-    """Rows, earliest first, in which any sample of the received radar is not zero, int64."""
+    """Rows, earliest first, in which any sample of the received radar is not zero, int64.
+
+    Sample ``i``, counted from 1, belongs to row ``ceil(i * size / SAMPLES)``.
+    """
     first = np.add.outer(np.array(draw.pulses), draw.radar_paths.delay_samples).ravel()
     first, last = np.maximum(first, 0), np.minimum(first + _PULSE - 1, SAMPLES - 1)
-    return np.unique(np.concatenate([
-        np.arange(a * size // SAMPLES, b * size // SAMPLES + 1) for a, b in zip(first.tolist(), last.tolist(), strict=True) if a <= b
-    ] or [np.zeros(0, np.int64)]))  # fmt: skip
+    reaching = first <= last
+    first, last = (((edge[reaching] + 1) * size - 1) // SAMPLES for edge in (first, last))
+    seen = np.zeros(size, bool)
+    for a, b in zip(first.tolist(), last.tolist(), strict=True):
+        seen[a : b + 1] = True
+    return np.flatnonzero(seen)
 
 
 def make_radar_frames(
