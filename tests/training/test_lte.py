@@ -141,6 +141,12 @@ def test_the_broadcast_channel_leaves_four_ports_references_free_and_has_unit_po
     assert not power[1, 1:].any()
 
 
+def test_references_synchronisation_and_broadcast_share_their_power_over_data(all_data):
+    power = (np.abs(_grids(_cell(crs_boost_db=6.0, load="full", cell_id=9))) ** 2).sum(0)[0]
+    assert np.allclose(10 * np.log10(power[[4, 5, 6, 9], [0, 130, 130, 130]]), 6.0, atol=1e-4)
+    assert 10 * np.log10(power[12].mean()) == pytest.approx(0.0, abs=0.5)
+
+
 def test_data_stay_out_of_the_broadcast_channel(all_data):
     grid = _grids(_cell(ports=1, cell_id=9, load="full"))[0]
     comb = np.arange(114, 186, 3)

@@ -119,11 +119,10 @@ def _indicators(plan: Plan, ports: list[_Port], rng: np.random.Generator) -> Non
 def _reference_signals(plan: Plan, ports: list[_Port]) -> None:
     """Every port's reference signals, and silence of all others there."""
     cell = plan.cell
-    boost = np.float32(10 ** (cell.crs_boost_db / 20))
     for port, grid in enumerate(ports):
         for symbol in REFERENCE_SYMBOLS[port]:
             due = np.flatnonzero(plan.referenced[:, symbol])
-            sequence = boost * reference_sequences(cell.cell_id, cell.blocks, symbol)[plan.number[due]]
+            sequence = np.float32(cell.boost) * reference_sequences(cell.cell_id, cell.blocks, symbol)[plan.number[due]]
             comb = slice(reference_offset(cell.cell_id, port, symbol), None, 6)
             grid.put(due, symbol, comb, sequence)
             if port:
@@ -141,7 +140,7 @@ def _synchronisation(plan: Plan, grid: _Port) -> None:
             (lte_sss(cell.cell_id, half), 5 * half, 5 if fdd else 13),
         ):
             line = torch.nn.functional.pad(torch.view_as_real(sequence), (0, 0, 5, 5))
-            grid.put(np.flatnonzero(plan.number == subframe), symbol, columns, torch.view_as_complex(line))
+            grid.put(np.flatnonzero(plan.number == subframe), symbol, columns, cell.boost * torch.view_as_complex(line))
 
 
 def _broadcast(plan: Plan, ports: list[_Port]) -> None:
@@ -157,4 +156,4 @@ def _broadcast(plan: Plan, ports: list[_Port]) -> None:
     facts = (cell.cell_id, cell.blocks, cell.ports, cell.phich_resource)
     sent = transmit_diversity(np.stack([broadcast_symbols(*facts, frame) for frame in frames]), cell.ports)  # (ports, F, 240)
     for port, grid in enumerate(ports):
-        grid.put(plan.first[:, None], 7 + symbols, low + columns, sent[port])
+        grid.put(plan.first[:, None], 7 + symbols, low + columns, np.float32(cell.boost) * sent[port])

@@ -29,7 +29,8 @@ class LteCell:
     ports : int
         Cell-specific antenna ports: 1, 2 or 4.
     crs_boost_db : float
-        Power of a reference element over a data element, dB.
+        Power of a reference element over a data element, dB.  The synchronisation signals and the broadcast channel,
+        whose power networks set relative to the reference signals, have it too.
     load : str
         Key of :data:`~rfseg.synth.traffic.LOADS`.
     control_fill : float
@@ -94,6 +95,11 @@ class LteCell:
                 f"phich_resource={self.phich_resource} needs more than the {2 * self.blocks - 4} groups of {self.blocks} blocks "
                 f"in TDD configuration {self.tdd}; choose a smaller one"
             )
+
+    @property
+    def boost(self) -> float:
+        """Amplitude of a reference element over a data element."""
+        return 10 ** (self.crs_boost_db / 20)
 
     @property
     def group(self) -> int:
