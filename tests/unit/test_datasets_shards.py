@@ -158,6 +158,20 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
     assert contents(folder / "set") == contents(written.folder)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_interrupted_run_ends_with_its_workers_and_leaves_whole_shards_only(
+    processes: int, run_script, tmp_path: Path
+) -> None:
+    folder = tmp_path / "interrupted"
+    process = run_script(folder, processes=processes, hang_at=13)
+    while not (folder / "went").exists() or not (folder / "set" / "shard-00001.json").exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in process.communicate()[1]  # its workers hold the pipe: all have ended
+    assert not [*(folder / "set").glob(".*.part")]
+    assert not (folder / "set" / "shard-00002.npz").exists()
+
+
 def test_what_a_dead_run_left_half_done_never_counts(written: ShardSet, tmp_path: Path) -> None:
     plan = SetPlan(description=DESCRIPTION, count=COUNT, per_shard=PER_SHARD, first_seed=5)
     other = tmp_path / "other"

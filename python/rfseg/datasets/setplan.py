@@ -20,7 +20,19 @@ from ..errors import DatasetError
 from .items import SetDescription
 from .shards import ShardEntry, shard_name
 
-__all__ = ["FORMAT", "INDEX", "PLAN", "VERSION", "SetPlan", "load_index", "save_index", "save_json"]
+__all__ = [
+    "FORMAT",
+    "INDEX",
+    "PLAN",
+    "VERSION",
+    "SetPlan",
+    "load_index",
+    "load_json",
+    "load_plan",
+    "remove_file",
+    "save_index",
+    "save_json",
+]
 
 FORMAT, VERSION = "rfseg-set", 1
 INDEX, PLAN = "index.json", "plan.json"
@@ -117,6 +129,14 @@ def save_json(path: Path, fields: Mapping[str, Any]) -> None:
     """Write a JSON object that is complete or not there."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file if it is there; raises :class:`DatasetError` where that is not allowed."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be removed: {error.strerror or error}; check who may write there") from error
 
 
 def load_plan(path: Path) -> SetPlan:

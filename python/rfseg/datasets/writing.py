@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ..atomic import make_folder
 from ..errors import DatasetError
 from .items import Item, SetDescription
-from .setplan import INDEX, PLAN, SetPlan, load_index, load_json, load_plan, save_index, save_json
+from .setplan import INDEX, PLAN, SetPlan, load_index, load_json, load_plan, remove_file, save_index, save_json
 from .shards import ShardEntry, hash_file, shard_name, write_shard
 from .shardset import ShardSet
 from .workers import run_in_processes
@@ -63,6 +63,7 @@ class ShardWriter:
 
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:
+            self._remove_parts()
             os.close(self._lock)
             self._lock = None
 
@@ -114,8 +115,7 @@ class ShardWriter:
             if others:
                 raise DatasetError(f"{self.folder} holds other files, such as {others[0]!r}; name an empty folder")
             save_json(plan, self.plan.to_json())
-        for part in self.folder.glob(".*.part"):  # of a run that was killed: the lock says that none is alive
-            part.unlink(missing_ok=True)
+        self._remove_parts()
 
     def _entry(self, number: int) -> ShardEntry | None:
         """Entry of a shard, if both are whole."""
@@ -128,10 +128,15 @@ class ShardWriter:
             return None
         return entry if is_whole else None
 
+    def _remove_parts(self) -> None:
+        """Remove what killed runs and workers left: the lock says that none is alive."""
+        for part in self.folder.glob(".*.part"):
+            remove_file(part)
+
     def _tidy(self) -> None:
         for number in range(self.plan.shards):
-            _entry_path(self.folder, number).unlink(missing_ok=True)
-        (self.folder / PLAN).unlink(missing_ok=True)
+            remove_file(_entry_path(self.folder, number))
+        remove_file(self.folder / PLAN)
 
 
 def write_set(
@@ -176,8 +181,9 @@ def write_set(
             disable=None, leave=False,
         )  # fmt: skip
         job = _ShardJob(writer.folder, plan, make_item)
-        with bar:
-            for number, entry in run_in_processes(job, missing, processes) if processes > 1 else map(job, missing):
+        made = run_in_processes(job, missing, processes) if processes > 1 else (job(number) for number in missing)
+        with bar, closing(made):
+            for number, entry in made:
                 writer.note(number, entry)
                 bar.update(entry.count)
         return writer.finish()
@@ -194,9 +200,11 @@ class _ShardJob:
         return number, _write_numbered(self._folder, number, items, self._plan.description)
 
 
-def _write_numbered(folder: Path, number: int, items: Iterator[Item | tuple], description: SetDescription) -> ShardEntry:
+def _write_numbered(
+    folder: Path, number: int, items: Iterator[Item | tuple], description: SetDescription
+) -> ShardEntry:
     path = _entry_path(folder, number)
-    path.unlink(missing_ok=True)  # until the new shard is there none counts
+    remove_file(path)  # until the new shard is there none counts
     entry = write_shard(folder / shard_name(number), items, description)
     save_json(path, entry.to_json())
     return entry
@@ -220,7 +228,10 @@ def _compare(wanted: dict, stated: dict, path: Path) -> None:
 
 def _lock(folder: Path) -> int:
     """Lock a folder for this process; the lock goes with the process, however it ends."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be opened: {error.strerror or error}; name another folder") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
