@@ -163,6 +163,16 @@ def test_the_same_seed_gives_the_same_signal():
         assert not torch.equal(first, other)
 
 
+def test_every_user_has_its_own_power_and_port():
+    gains = (0.0, -9.0, 12.0, 0.0)
+    for idle in (_IDLE_LTE, replace(_IDLE_NR, precoded=(True, True, True), control=((1, 14, 1), (1, 14, 1)))):
+        signal = make(replace(idle, load="full", gains_db=gains))
+        assert [grid.port for grid in signal.grids] == [0, 1, 2]
+        for grid in signal.grids:
+            power = grid.elements.abs().square()
+            assert 10 * np.log10(power[power > 0].mean().item()) == pytest.approx(gains[grid.port], abs=0.5)  # boosted references
+
+
 def test_an_uplink_carries_no_synchronisation_signal():
     for cell, signals in (
         (replace(draw_lte_uplink(25, np.random.default_rng(2)), load="full", tdd=None), [lte_pss(k).numpy() for k in range(3)]),
@@ -220,8 +230,9 @@ def test_lte_data_references_follow_the_standard(hopping):
 
 def test_lte_hopping_mirrors_the_band():
     for hopping, period in (("intra", 1), ("inter", 2)):
-        used = dense(make(replace(_IDLE_LTE, load="peak", hopping=hopping)))[3::7] != 0  # by slot
+        used = dense(make(replace(_IDLE_LTE, load="medium", hopping=hopping), seed=3))[3::7] != 0  # by slot
         pairs = [(a, b) for a, b in zip(used, used[period:], strict=False) if a.any() and b.any()]
+        assert not any((a == a.flip(0)).all() for a, _ in pairs)
         mirrored = [bool((a == b.flip(0)).all()) for a, b in pairs[:: 2 * period]]
         assert len(mirrored) > 3
         assert np.mean(mirrored) > 0.6  # the rest are two grants
@@ -307,7 +318,16 @@ def test_a_receiver_finds_the_lte_preamble(blocks, tdd):
     reference = np.fft.fft(zadoff_chu(129, 839))
     profile = np.abs(np.fft.ifft(found * reference.conj())) ** 2
     assert profile.max() / profile.sum() > 0.8  # a delta but for the symbols' prefixes
+    assert -int(profile.argmax()) % 839 % 13 == 0  # at the cyclic shift, of which 64 are used
     assert wave[: 198 * 8 + size].std() > 0 and not np.abs(wave[15000:15360]).max() > 0.2  # and then it ends
+
+
+def test_lte_control_waits_while_a_preamble_covers_the_band():
+    cell = replace(_IDLE_LTE, blocks=6, acknowledge_share=1.0, prach_period_ms=5, prach_share=1.0)
+    signal = make(cell, half_ms=20)
+    control, preamble = ((dense(signal, port) != 0).any(1).unflatten(0, (10, 14)).any(1) for port in (0, 1))
+    assert preamble.tolist() == [subframe in (1, 6) for subframe in range(10)]
+    assert torch.equal(control, ~preamble)
 
 
 def replace_grids(signal: OfdmSignal, port: int) -> OfdmSignal:
@@ -368,8 +388,9 @@ def test_nr_control_hops_between_the_edges(form, length, width):
     grid = dense(make(cell, half_ms=2))
     steps = list(range(14 - length, 14) if form in (0, 2) else range(length))
     expected = torch.zeros(14, 52, dtype=torch.bool)  # blocks
-    expected[steps[: length // 2], :width] = True
-    expected[steps[length // 2 :], -width:] = True
+    cut = length // 2 or 1  # a single symbol does not hop
+    expected[steps[:cut], :width] = True
+    expected[steps[cut:], -width:] = True
     assert torch.equal(grid.unflatten(1, (52, 12)).abs().mean(-1) > 0.5, expected)
     still = dense(make(replace(cell, control_hopping=False), half_ms=2))
     expected[:] = False
@@ -409,11 +430,20 @@ def test_nr_sounding_is_a_comb_at_the_slots_end(comb):
     assert (halves[0] & halves[1].roll(288)).sum() == 288 // comb  # each half once
 
 
+def test_nr_control_comes_before_its_users_sounding():
+    cell = replace(_IDLE_NR, srs_period=5, srs_config=13, control_share=1.0, control=((0, 1, 1),), srs_offset=1)
+    for offset, sounds in ((1, True), (0, False)):  # format 0 lies on the last symbol
+        grid = dense(make(replace(cell, srs_offset=offset), half_ms=4))
+        assert bool((grid[:, 24:-24] != 0).any()) == sounds
+        assert (grid[13::14, :12] != 0).all()
+
+
 @pytest.mark.parametrize(("form", "symbols", "spacing"), [("A1", 2, 15e3), ("A2", 4, 15e3), ("A3", 6, 30e3)])
 def test_a_receiver_finds_the_nr_preamble(form, symbols, spacing):
     cell = replace(
-        _IDLE_NR, blocks=24, spacing=spacing, prach_period=10, prach_share=1.0, prach_format=form, prach_root=7, control_period=40
-    )
+        _IDLE_NR, blocks=25 if spacing == 15e3 else 24, spacing=spacing, prach_period=10, prach_share=1.0, prach_format=form,
+        prach_root=7, control_period=40,
+    )  # fmt: skip
     signal = replace_grids(make(cell, half_ms=4), cell.users)
     numerology = Numerology(grid_rate=15.36e6, spacing=spacing)
     size = numerology.fft_size
@@ -425,7 +455,7 @@ def test_a_receiver_finds_the_nr_preamble(form, symbols, spacing):
     prefix = symbols * 144 * size // 2048  # TS 38.211 table 6.3.3.1-2
     whole = wave[: prefix + symbols * size]
     assert whole[:-size] == pytest.approx(whole[size:], abs=1e-4)  # one sequence again and again, prefix included
-    found = np.fft.fft(wave[prefix : prefix + size])[(12 * cell.edge - 6 * 24 + 2 + np.arange(139)) % size]
+    found = np.fft.fft(wave[prefix : prefix + size])[(12 * cell.edge - 6 * cell.blocks + 2 + np.arange(139)) % size]
     profile = np.abs(np.fft.ifft(found * np.fft.fft(zadoff_chu(7, 139)).conj())) ** 2
     assert profile.max() / profile.sum() > 0.999
 
@@ -435,7 +465,7 @@ def test_a_receiver_finds_the_nr_preamble(form, symbols, spacing):
 )
 def test_nr_tdd_fills_its_own_symbols_only(spacing, pattern, special):
     cell = NrUplink(
-        blocks=24, spacing=spacing, cell_id=3, load="full", gains_db=(0.0, -4.0, 0.0), precoded=(True, False), tdd=pattern,
+        blocks=25 if spacing == 15e3 else 24, spacing=spacing, cell_id=3, load="full", gains_db=(0.0, -4.0, 0.0), precoded=(True, False), tdd=pattern,
         special_uplink=special, control=((2, 2, 1),), control_share=1.0, srs_period=5, srs_symbols=1, srs_offset=1, srs_config=2,
         prach_period=10, prach_share=1.0,
     )  # fmt: skip
@@ -479,6 +509,8 @@ def test_an_lte_uplink_that_cannot_be_is_refused(change, text):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
+        ({"spacing": 120e3}, "spacing=120000.0 Hz is no NR spacing below 6 GHz"),
+        ({"blocks": 53}, "blocks=53 is no NR channel of 15000 Hz spacing; choose one of .25, 52"),
         ({"load": "busy"}, "load='busy' is not known; choose one of idle"),
         ({"tdd": "DDX"}, "tdd='DDX', special_uplink=2: expected letters D, S, U"),
         ({"first_reference": 3, "added_references": 3}, "added_references=3 goes with first_reference=2 only"),

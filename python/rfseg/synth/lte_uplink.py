@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..errors import SceneError
+from .lte import CHANNELS_MHZ
 from .lte_frame import TDD_CONFIGURATIONS
 from .low_papr import GROUPS, low_papr
 from .lte_uplink_control import (
@@ -32,7 +33,6 @@ __all__ = ["LteUplink", "draw_lte_uplink", "lte_uplink_signals"]
 
 _DATA = np.array([0, 1, 2, 4, 5, 6])  # symbols of PUSCH in a slot; its reference is symbol 3, clause 5.5.2.1.2
 _REFERENCE = 3
-_BLOCKS = (6, 15, 25, 50, 75, 100)  # TS 36.101 table 5.6-1
 _HOPPING = ("none", "intra", "inter")
 
 
@@ -69,7 +69,7 @@ class LteUplink:
 
     def __post_init__(self) -> None:
         for name, known in (
-            ("blocks", _BLOCKS),
+            ("blocks", tuple(CHANNELS_MHZ.values())),
             ("load", tuple(UPLINK_LOADS)),
             ("hopping", _HOPPING),
             ("tdd", (None, *range(len(TDD_CONFIGURATIONS)))),

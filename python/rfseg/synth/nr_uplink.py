@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..errors import SceneError
+from .nr_cell import CHANNELS_MHZ
 from .nr_timing import SlotSpan
 from .nr_uplink_control import (
     CONTROL_FORMATS,
@@ -41,7 +42,8 @@ class NrUplink:
     Raises
     ------
     SceneError
-        If the load or the TDD pattern does not exist, the references are no pair, or PUCCH leaves no room.
+        If the channel, the load or the TDD pattern does not exist, the references are no pair, or PUCCH leaves
+        no room.
     """
 
     blocks: int
@@ -74,6 +76,11 @@ class NrUplink:
     special_uplink: int = 2  # symbols at the end of a special slot
 
     def __post_init__(self) -> None:
+        if self.spacing not in CHANNELS_MHZ:
+            raise SceneError(f"spacing={self.spacing!r} Hz is no NR spacing below 6 GHz; choose 15e3, 30e3 or 60e3")
+        known = sorted(CHANNELS_MHZ[self.spacing].values())
+        if self.blocks not in known:
+            raise SceneError(f"blocks={self.blocks!r} is no NR channel of {self.spacing:g} Hz spacing; choose one of {known}")
         if self.load not in UPLINK_LOADS:
             raise SceneError(f"load={self.load!r} is not known; choose one of {', '.join(UPLINK_LOADS)}")
         if self.tdd is not None and (not self.tdd or set(self.tdd) - set("DSU") or self.special_uplink not in range(15)):

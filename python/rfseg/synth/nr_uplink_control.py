@@ -93,7 +93,7 @@ def control_pieces(
     start = 14 - length if form in (0, 2) else 0
     low = cell.control_offset(user // 2)
     places = (low, cell.blocks - low - width)
-    cut = length // 2 if cell.control_hopping else length
+    cut = length // 2 if cell.control_hopping and length > 1 else length
     payloads, pieces = [], []
     for hop, steps in enumerate((np.arange(cut), np.arange(cut, length))):
         if steps.size and slots.size:
