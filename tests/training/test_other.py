@@ -12,7 +12,7 @@ from rfseg.errors import SceneError
 from rfseg.geometry import make_geometry
 from rfseg.spectrogram import frame_rows
 from rfseg.synth.other import OTHER_KINDS, SPREAD_KINDS, add_other, atsc, draw_other, dvbt, gsm, impulses, umts, wifi_symbols
-from rfseg.synth.other.bursts import draw_bursts
+from rfseg.synth.other.bursts import draw_bursts, regular_bursts
 from rfseg.synth.other.emitter import NARROWEST_HZ
 from rfseg.synth.other.modulation import cpm, random_signs
 
@@ -91,6 +91,29 @@ def _alone(kind: str, seed: int, **changes):
     """One line of what may be several, the whole width busy."""
     emitter = _draw(kind, seed, **{**ALONE, "traffic": "saturated" if kind.startswith("wifi") else "slots", **changes})
     return replace(emitter, width={"gsm": gsm.RASTER_HZ, "umts": OTHER_KINDS["umts"][1][0]}.get(kind, emitter.width))
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_everything_is_made_on_the_generators_device(kind, monkeypatch):
+    # the meta device holds no data, and refuses to meet tensors of another device, as a GPU does
+    class Generator:
+        device = torch.device("meta")
+
+    for name in ("rand", "randn", "randint"):
+        draw = getattr(torch, name)
+        monkeypatch.setattr(torch, name, lambda *args, _draw=draw, generator, **facts: _draw(*args, **facts))
+    spectrum = torch.zeros(round(20e6 * 5e-3), dtype=torch.complex64, device="meta")
+    for seed in range(4):
+        emitter = draw_other(kind, 0.0, 10.0, np.random.default_rng(seed))
+        add_other(spectrum, 5, emitter, rng=np.random.default_rng(seed), generator=Generator())
+    assert spectrum.device.type == "meta"
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_whoever_is_in_the_record_is_heard(kind):
+    for seed in range(12):
+        emitter = draw_other(kind, 0.0, 10.0, np.random.default_rng(seed))
+        assert _samples(emitter, milliseconds=1 + seed % 3, rate=15.36e6, seed=seed).any()
 
 
 @pytest.mark.parametrize("kind", sorted(set(OTHER_KINDS) - {"clicks", "bluetooth", "ble"}))
@@ -183,6 +206,11 @@ def test_bursts_touch_the_scene_and_keep_their_share(duty, rng):
         assert bursts and all(start < 5e3 and start + length > 0 for start, length in bursts)
         shares.append(sum(min(5e3, start + length) - max(0.0, start) for start, length in bursts) / 5e3)
     assert np.mean(shares) == pytest.approx(max(duty, 0.067), rel=0.2)  # at least one burst of 337 us on average
+
+
+def test_regular_bursts_keep_their_period_and_touch_the_scene():
+    assert regular_bursts(5e3, 2e3, 500.0, 4700.0) == [(700.0, 500.0), (2700.0, 500.0), (4700.0, 500.0)]
+    assert regular_bursts(1e3, 20e3, 500.0, 7300.0) == [(300.0, 500.0)]  # folded: the scene is shorter than the silence
 
 
 # --- Wi-Fi

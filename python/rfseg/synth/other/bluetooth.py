@@ -171,16 +171,27 @@ def _connection(emitter: BluetoothEmitter, duration_us: float, rng: np.random.Ge
 _SCHEDULES = {"slots": _slots, "inquiry": _inquiry, "advertising": _advertising, "connection": _connection}
 
 
+def _heard(canvas: Canvas, emitter: BluetoothEmitter, rng: np.random.Generator) -> list[_Hop]:
+    """Hops within the scene's time and band; if there are none, one at ``center``."""
+    hops = _SCHEDULES[emitter.traffic](emitter, canvas.duration_us, rng)
+    found = [
+        (start, length, offset, level)
+        for start, length, offset, level in hops
+        if start + length > 0 and start < canvas.duration_us and canvas.reaches(emitter.center + offset, emitter.width)
+    ]
+    start = float(rng.uniform(0, 0.7)) * canvas.duration_us
+    return found or [(start, emitter.packet_us, 0.0, 0.0)]
+
+
 def add(canvas: Canvas, emitter: BluetoothEmitter, rng: np.random.Generator, generator: torch.Generator) -> None:
     """Add every hop that reaches the scene's band; hops on one channel share a Fourier transform."""
     rate = _UP * emitter.symbol_rate
     count = canvas.count(rate)
     data = cpm(random_signs((count // _UP + 4,), generator), index=emitter.index, bt=0.5, up=_UP)[:count]
     channels: dict[float, torch.Tensor] = {}
-    for start, length, offset, level_db in _SCHEDULES[emitter.traffic](emitter, canvas.duration_us, rng):
+    for start, length, offset, level_db in _heard(canvas, emitter, rng):
         first, stop = (max(0, round(time * rate * 1e-6)) for time in (start, start + length))
-        if stop > first and first < count and canvas.reaches(emitter.center + offset, emitter.width):
-            samples = channels.setdefault(offset, canvas.zeros(count))
-            paste(samples, data[first:stop] * 10 ** (level_db / 20), first)
+        samples = channels.setdefault(offset, canvas.zeros(count))
+        paste(samples, data[first:stop] * 10 ** (level_db / 20), first)
     for offset, samples in channels.items():
         canvas.add_samples(samples, emitter, center=emitter.center + offset)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Burst", "draw_bursts", "gate", "log_uniform", "paste"]
+__all__ = ["Burst", "draw_bursts", "gate", "log_uniform", "paste", "regular_bursts"]
 
 Burst = tuple[float, float]  # start, length, us re the start of the scene
 
@@ -48,6 +50,13 @@ def draw_bursts(
         length = min(log_uniform(low, high, rng) if high > low else low, duration_us)
         found = [(float(rng.uniform(0, duration_us - length)), length)]
     return found
+
+
+def regular_bursts(duration_us: float, period_us: float, length_us: float, phase_us: float) -> list[Burst]:
+    """Bursts of one length at one distance; where none would touch the scene, one starts at the phase modulo the scene."""
+    starts = np.arange(phase_us - math.ceil(phase_us / period_us + 1) * period_us, duration_us, period_us)
+    found = [(float(start), length_us) for start in starts if start + length_us > 0]
+    return found or [(phase_us % duration_us, length_us)]
 
 
 def gate(bursts: list[Burst], count: int, duration_us: float, device: torch.device) -> Tensor:

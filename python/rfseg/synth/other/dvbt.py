@@ -97,9 +97,9 @@ def add(canvas: Canvas, emitter: DvbtEmitter, rng: np.random.Generator, generato
     elements = random_points(emitter.order, (symbols, carriers), generator)
     signs = torch.from_numpy(_reference(carriers)).to(device) * _BOOST
     for phase in range(4):
-        mask = torch.from_numpy(pilots(emitter.mode, phase)).to(device)
-        elements[phase::4, mask] = signs[mask].to(torch.complex64)
-    share = 4 * np.mean([pilots(emitter.mode, phase).mean() for phase in range(4)]) / 4
+        places = torch.from_numpy(np.flatnonzero(pilots(emitter.mode, phase))).to(device)
+        elements[phase::4, places] = signs[places].to(torch.complex64)
+    share = float(np.mean([pilots(emitter.mode, phase) for phase in range(4)]))
     power = 1 + share * (_BOOST**2 - 1)
     grid = torch.zeros(symbols, size, dtype=torch.complex64, device=device)
     half = carriers // 2

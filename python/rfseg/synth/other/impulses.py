@@ -116,5 +116,5 @@ def add(canvas: Canvas, emitter: ImpulseEmitter, rng: np.random.Generator, gener
     index = (whole.long()[:, None] + steps).flatten()
     inside = (index >= 0) & (index < count)
     samples = canvas.zeros(count)
-    samples.index_add_(0, index[inside], (shape * weights[:, None]).flatten()[inside])
+    samples.index_add_(0, index.clamp(0, count - 1), (shape * weights[:, None]).flatten() * inside)
     canvas.spectrum.add_(torch.fft.fft(samples, norm="ortho"))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .bursts import draw_bursts, gate, log_uniform
+from .bursts import draw_bursts, gate, log_uniform, regular_bursts
 from .canvas import Canvas
 from .emitter import OtherEmitter
 
@@ -83,8 +83,8 @@ def _gate(canvas: Canvas, emitter: JammerEmitter, count: int, rng: np.random.Gen
     if emitter.duty == 1:
         return None
     if emitter.period_us:
-        starts = np.arange(emitter.phase_us - emitter.period_us, canvas.duration_us, emitter.period_us)
-        bursts = [(float(start), emitter.period_us * emitter.duty) for start in starts]
+        length = emitter.period_us * emitter.duty
+        bursts = regular_bursts(canvas.duration_us, emitter.period_us, length, emitter.phase_us)
     else:
         bursts = draw_bursts(canvas.duration_us, emitter.duty, emitter.burst_us, rng)
     return gate(bursts, count, canvas.duration_us, canvas.device)

@@ -74,7 +74,8 @@ def add(canvas: Canvas, emitter: LoraEmitter, rng: np.random.Generator, generato
     data = place >= _PREAMBLE + _SYNC + _DOWN
     position = torch.where(data, place - _DOWN % 1, place)
     symbol = torch.floor(position)
-    table = torch.randint(0, chips, (int(packet.max()) + 2, math.ceil(length) + 6), generator=generator, device=device)
+    packets = 2 + int((emitter.start_symbols + canvas.milliseconds * 1e-3 / emitter.symbol_s) / (length + 5))
+    table = torch.randint(0, chips, (packets, math.ceil(length) + 6), generator=generator, device=device)
     table[:, :_PREAMBLE] = 0
     table[:, _PREAMBLE : _PREAMBLE + _SYNC] = torch.tensor(emitter.sync, device=device) % chips
     value = table[packet.long() + 1, symbol.long()] / chips

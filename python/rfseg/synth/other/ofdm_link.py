@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .bursts import log_uniform, paste
+from .bursts import log_uniform, paste, regular_bursts
 from .canvas import Canvas
 from .emitter import OtherEmitter
 from .modulation import random_points
@@ -120,15 +120,11 @@ def add(canvas: Canvas, emitter: OfdmLinkEmitter, rng: np.random.Generator, gene
     bank = _symbols(emitter, max(2, min(frame, _MOST_ELEMENTS // emitter.carriers)), generator)
     whole = bank.repeat(-(-frame // len(bank)), 1)[:frame].flatten()
     samples = canvas.zeros(canvas.count(rate))
-    time = emitter.phase_us - emitter.period_us
-    silence = emitter.period_us - emitter.frame_us
-    while time < canvas.duration_us:
-        stop = paste(samples, whole, round(time * 1e-6 * rate))
-        if emitter.duty == 1.0:
-            time = stop / rate * 1e6
-            continue
+    scale, silence = 1e-6 * rate, emitter.period_us - emitter.frame_us
+    period = frame * length / scale if emitter.duty == 1.0 else emitter.period_us
+    for start, _ in regular_bursts(canvas.duration_us, period, frame * length / scale, emitter.phase_us):
+        paste(samples, whole, round(start * scale))
         if emitter.return_db is not None and silence > 200.0:
-            answer = whole[: round(0.4 * silence * 1e-6 * rate)] * 10 ** (emitter.return_db / 20)
-            paste(samples, answer, round((time + emitter.period_us - 0.5 * silence) * 1e-6 * rate))
-        time += emitter.period_us
+            answer = whole[: round(0.4 * silence * scale)] * 10 ** (emitter.return_db / 20)
+            paste(samples, answer, round((start + emitter.period_us - 0.5 * silence) * scale))
     canvas.add_samples(samples, emitter)
