@@ -16,7 +16,16 @@ from .protocol_cellular import CELLULAR_SCENES, CellularProtocol, cellular_label
 from .protocol_frame import Spot, carrier_columns
 from .protocol_radar import RADAR_SCENES, RadarProtocol, draw_radar_protocol, radar_label
 
-__all__ = ["FIXED_ROWS", "Scores", "blind_scores", "centred_carriers", "fixed_rows", "pixel_prior", "protocol_labels", "score_predictions"]
+__all__ = [
+    "FIXED_ROWS",
+    "Scores",
+    "blind_scores",
+    "centred_carriers",
+    "fixed_rows",
+    "pixel_prior",
+    "protocol_labels",
+    "score_predictions",
+]
 
 FIXED_ROWS = (1, 2, 87, 172, 173)  # of 256, from 1, earliest first: where the published radar nearly always is
 _MEDIAN_WIDTH = {"LTE": 15e6, "NR": 25e6}  # Hz, of the published carriers
@@ -170,6 +179,7 @@ def blind_scores(recipe: RadarProtocol | CellularProtocol, *, draws: int = 200, 
     if isinstance(recipe, RadarProtocol):
         rows = fixed_rows(size)
         guesses["rows"] = dict.fromkeys(scenes, rows)
-        guesses["rows and centre"] = {name: np.where(rows > 0, rows, centred_carriers(kinds, size)) for name, kinds in scenes.items()}
+        centred = {name: centred_carriers(kinds, size) for name, kinds in scenes.items()}
+        guesses["rows and centre"] = {name: np.where(rows > 0, rows, carrier) for name, carrier in centred.items()}
     guesses |= {"prior": dict.fromkeys(scenes, prior), "scene prior": by_scene}
     return {name: score_predictions((guess[scene], label) for scene, label in judged) for name, guess in guesses.items()}

@@ -17,6 +17,7 @@ from torch import Tensor
 from ..errors import SceneError
 from .lte import CHANNELS_MHZ as LTE_CHANNELS_MHZ
 from .lte import LteCell, draw_lte, lte_signals
+from .lte_reference import REFERENCE_SYMBOLS, reference_offset
 from .nr import CHANNELS_MHZ as NR_CHANNELS_MHZ
 from .nr import NrCell, draw_nr, nr_signals, nr_subcarriers
 from .nr_control import ControlPlan, element_order, paint_control
@@ -26,7 +27,16 @@ from .nr_sync import blank_under_blocks, sync_grids
 from .nr_timing import SlotSpan
 from .ofdm import Numerology, OfdmSignal, modulate, qpsk
 
-__all__ = ["SAMP_RATE", "ProtocolLte", "ProtocolNr", "carrier_samples", "draw_general", "draw_protocol_lte", "draw_protocol_nr"]
+__all__ = [
+    "SAMP_RATE",
+    "ProtocolGeneral",
+    "ProtocolLte",
+    "ProtocolNr",
+    "carrier_samples",
+    "draw_general",
+    "draw_protocol_lte",
+    "draw_protocol_nr",
+]
 
 SAMP_RATE = 61.44e6  # Hz, of all published generators
 _CENTRE = 72  # subcarriers of the synchronisation signals and of the broadcast channel
@@ -66,20 +76,27 @@ class ProtocolLte:
         """As :func:`rfseg.synth.lte.lte_signals`, with the data of this channel."""
         signals = lte_signals(self.cell, first_half_ms, half_ms, rng=rng, generator=generator)
         elements = signals[0].grids[0].elements  # (S, K)
-        symbol = first_half_ms % 2 * 7 + torch.arange(elements.shape[0])
-        subframe = (first_half_ms // 2 + symbol // 14) % 10
+        lines = first_half_ms % 2 * 7 + torch.arange(elements.shape[0])
+        subframe, symbol = (first_half_ms // 2 + lines // 14) % 10, lines % 14
         used = np.zeros((10, self.cell.blocks), bool)
         for number, blocks in enumerate(self.data_blocks):
             used[number, list(blocks)] = True
-        free = torch.from_numpy(used).repeat_interleave(12, dim=1)[subframe]  # (S, K)
-        free[symbol % 14 < _control_symbols(self.cell)] = False
-        centre = slice(6 * self.cell.blocks - _CENTRE // 2, 6 * self.cell.blocks + _CENTRE // 2)
-        synchronised = (subframe % 5 == 0) & torch.isin(symbol % 14, torch.tensor([5, 6]))
-        broadcast = (subframe == 0) & (symbol % 14 >= 7) & (symbol % 14 <= 10)
-        free[synchronised | broadcast, centre] = False
-        free = free.to(elements.device) & (elements == 0)
-        elements[free] = qpsk((int(free.sum()),), generator)
+        open_to_data = torch.from_numpy(self._open_to_data())[subframe, symbol]  # (S, K)
+        filled = open_to_data & torch.from_numpy(used).repeat_interleave(12, dim=1)[subframe]
+        elements[open_to_data.to(elements.device)] = 0  # an idle cell of the library sends a little
+        elements[filled.to(elements.device)] = qpsk((int(filled.sum()),), generator)
         return signals
+
+    def _open_to_data(self) -> np.ndarray:
+        """Elements of each subframe that may carry data, bool ``(10, 14, K)``: TS 36.211 clause 6.3.5."""
+        free = np.ones((10, 14, 12 * self.cell.blocks), bool)
+        free[:, : self.cell.format_indicator] = False  # no carrier is so narrow that it had one more
+        for symbol in REFERENCE_SYMBOLS[0]:
+            free[:, symbol, reference_offset(self.cell.cell_id, 0, symbol) :: 6] = False
+        centre = slice(6 * self.cell.blocks - _CENTRE // 2, 6 * self.cell.blocks + _CENTRE // 2)
+        free[::5, 5:7, centre] = False  # synchronisation signals
+        free[0, 7:11, centre] = False  # broadcast channel
+        return free
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +163,7 @@ class ProtocolNr:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _General:
+class ProtocolGeneral:
     """A carrier of the library's own generators, for the variants without these habits."""
 
     cell: LteCell | NrCell
@@ -154,17 +171,20 @@ class _General:
 
     @property
     def spacing(self) -> float:
+        """Hz."""
         return 15e3 if isinstance(self.cell, LteCell) else self.cell.spacing
 
     def signals(self, first_half_ms: int, half_ms: int, rng: np.random.Generator, generator: torch.Generator) -> list[OfdmSignal]:
+        """As the cell's own generator."""
         make: Any = lte_signals if isinstance(self.cell, LteCell) else nr_signals
         return make(self.cell, first_half_ms, half_ms, rng=rng, generator=generator)
 
 
-def draw_general(label: str, channel_mhz: float, spacing: float, rng: np.random.Generator) -> _General:
+def draw_general(label: str, channel_mhz: float, spacing: float, rng: np.random.Generator) -> ProtocolGeneral:
     """Any LTE or NR cell of that channel bandwidth."""
     blocks = LTE_CHANNELS_MHZ[channel_mhz] if label == "LTE" else NR_CHANNELS_MHZ[spacing][channel_mhz]
-    return _General(cell=draw_lte(blocks, rng) if label == "LTE" else draw_nr(blocks, spacing, rng), channel_mhz=channel_mhz)
+    cell = draw_lte(blocks, rng) if label == "LTE" else draw_nr(blocks, spacing, rng)
+    return ProtocolGeneral(cell=cell, channel_mhz=channel_mhz)
 
 
 def draw_protocol_lte(blocks: int, rng: np.random.Generator) -> ProtocolLte:
@@ -172,7 +192,7 @@ def draw_protocol_lte(blocks: int, rng: np.random.Generator) -> ProtocolLte:
 
     In these, one to eight subframes, drawn with replacement, are empty.
     """
-    cell = _control_message(blocks, _skeleton(blocks))
+    cell = _skeleton(blocks)
     subframes = []
     if rng.random() < 0.5:
         for _ in range(10):
@@ -185,27 +205,19 @@ def draw_protocol_lte(blocks: int, rng: np.random.Generator) -> ProtocolLte:
     return ProtocolLte(cell=cell, data_blocks=tuple(subframes))
 
 
-def _skeleton(blocks: int, control_fill: float = 0.0) -> LteCell:
+def _skeleton(blocks: int) -> LteCell:
+    """The cell without data: one port, and one control message in every subframe."""
+    indicator = 2 if blocks >= 50 else 3  # symbols for control: TS 36.101 annex A.3.3.1
     return LteCell(
         blocks=blocks,
         cell_id=0,
         ports=1,
         crs_boost_db=0.0,
         load="idle",
-        control_fill=control_fill,
-        format_indicator=2 if blocks >= 50 else 3,  # symbols for control: TS 36.101 annex A.3.3.1
+        control_fill=_CONTROL_GROUPS / (3 * blocks * indicator - blocks),  # symbols with references have a third less
+        format_indicator=indicator,
         phich_resource=0,
     )
-
-
-def _control_symbols(cell: LteCell) -> int:
-    return cell.format_indicator + (cell.blocks <= 10)
-
-
-def _control_message(blocks: int, cell: LteCell) -> LteCell:
-    """The cell with so many resource-element groups filled as one message has."""
-    groups = 3 * blocks * _control_symbols(cell) - blocks
-    return _skeleton(blocks, control_fill=min(1.0, _CONTROL_GROUPS / groups))
 
 
 def draw_protocol_nr(blocks: int, spacing: float, rng: np.random.Generator) -> ProtocolNr:
@@ -255,7 +267,7 @@ def _runs(filled: int, available: int, count: int, rng: np.random.Generator) -> 
 
 
 def carrier_samples(
-    content: ProtocolLte | ProtocolNr | _General,
+    content: ProtocolLte | ProtocolNr | ProtocolGeneral,
     center: float,
     first_half_ms: int,
     half_ms: int,

@@ -22,7 +22,14 @@ from .nr import CHANNELS_MHZ as NR_CHANNELS_MHZ
 from .protocol_carriers import SAMP_RATE, carrier_samples, draw_general, draw_protocol_lte, draw_protocol_nr
 from .protocol_frame import ProtocolFrame, Spot, carrier_columns, flat_fading, make_frame, noise, place_one, place_two
 
-__all__ = ["CELLULAR_SCENES", "CellularDraw", "CellularProtocol", "cellular_label", "draw_cellular_protocol", "make_cellular_frames"]
+__all__ = [
+    "CELLULAR_SCENES",
+    "CellularDraw",
+    "CellularProtocol",
+    "cellular_label",
+    "draw_cellular_protocol",
+    "make_cellular_frames",
+]
 
 CELLULAR_SCENES = {"NR": ("NR",), "LTE": ("LTE",), "LTE_NR": ("LTE", "NR")}  # by their name in the files
 _HALF_MS = 80
