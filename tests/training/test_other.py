@@ -18,7 +18,7 @@ from rfseg.synth.other.modulation import cpm, random_signs
 
 POWER_TOLERANCE_DB = 0.5
 RATE, MILLISECONDS = 122.88e6, 4
-ALWAYS = {"stations_db": (0.0,), "ack_db": 0.0, "peer_db": 0.0, "echo_us": 0.0, "return_db": None}
+ALWAYS = {"stations_db": (0.0,), "station_echoes": ((0.1, -60.0, 0.0),), "ack_db": 0.0, "peer_db": 0.0, "echo_us": 0.0, "return_db": None}
 
 
 def _draw(kind: str, seed: int = 0, snr_db: float = 20.0, center: float = 0.0, **changes):
@@ -280,6 +280,24 @@ def test_traffic_of_a_sparse_channel_is_mostly_silence():
         for seed in range(10)
     ]
     assert 0.03 < np.mean(shares) < 0.25
+
+
+def test_stations_differ_in_level_and_echo():
+    changes = dict(traffic="sparse", duty=0.3, turn_frames=1, acknowledged=0.0, frame_us=(300.0, 300.0))
+    stations = dict(stations_db=(0.0, -10.0), station_echoes=((0.1, -60.0, 0.0), (0.2, -1.0, 0.0)))
+    samples = _samples(_draw("wifi", 5, **changes, **stations), rate=20e6, milliseconds=20)
+    levels, ripples = [], []
+    for start, stop in _runs(_on_air(samples, 40, depth=1000.0)):
+        if 280 < (stop - start) * 2 < 310:
+            frame = samples[start * 40 + 400 : start * 40 + 5200]
+            power = np.abs(np.fft.fft(frame.reshape(-1, 80)[:, 16:], axis=1)[:, 2:24]) ** 2
+            levels.append(10 * math.log10(_power(frame)))
+            ripples.append(power.mean(0).max() / power.mean(0).min())
+    levels, ripples = np.array(levels), np.array(ripples)
+    weak = levels < levels.max() - 5
+    assert weak.any() and not weak.all()
+    assert levels[~weak].mean() - levels[weak].mean() == pytest.approx(10.0, abs=1.0)
+    assert ripples[weak].min() > 2 * ripples[~weak].max()
 
 
 def test_beacons_of_a_wide_channel_use_their_20_mhz_only():

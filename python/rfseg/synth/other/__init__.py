@@ -42,7 +42,7 @@ OTHER_KINDS: dict[str, tuple[float, tuple[float, float]]] = {
 SPREAD_KINDS = frozenset({"bluetooth", "ble", "clicks", "comb", "cw", "drift"})
 
 _ECHO_SHARE, _ECHO_KINDS_HZ = 0.4, 3e6  # so many of the emitters at least so wide arrive twice
-_NO_ECHO = frozenset({"clicks", "comb"})
+_NO_ECHO = frozenset({"clicks", "comb", *wifi.WIDTHS})  # Wi-Fi has one for each station
 
 
 def draw_other(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> OtherEmitter:

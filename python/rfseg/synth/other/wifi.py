@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from dataclasses import dataclass
 
@@ -63,6 +64,8 @@ class WifiEmitter(OtherEmitter):
         20 MHz part, counted from below, that beacons use.
     stations_db : tuple of float
         Level of each station, dB; the first is the access point at 0 dB.
+    station_echoes : tuple of (float, float, float)
+        Echo of each station: delay in us, level re its direct path in dB, phase in turns.
     """
 
     mhz: int
@@ -76,16 +79,17 @@ class WifiEmitter(OtherEmitter):
     acknowledged: float
     primary: int
     stations_db: tuple[float, ...]
+    station_echoes: tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """One transmission: start in us, what, number of data symbols, level in dB."""
+    """One transmission: start in us, what, number of data symbols, number of the station."""
 
     start: float
     what: str  # data, control or beacon
     symbols: int
-    level_db: float
+    station: int
 
 
 def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> WifiEmitter:
@@ -117,7 +121,13 @@ def draw(kind: str, center: float, snr_db: float, rng: np.random.Generator) -> W
         acknowledged=0.0 if traffic == "beacons" else float(rng.choice([0.0, 0.9, 1.0], p=[0.15, 0.35, 0.5])),
         primary=int(rng.integers(mhz // 20)),
         stations_db=(0.0, *(float(rng.uniform(-25, 3)) for _ in range(stations - 1))),
+        station_echoes=tuple(_draw_echo(rng) for _ in range(stations)),
     )
+
+
+def _draw_echo(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Within a building: 0.05 to 0.4 us, often weak."""
+    return log_uniform(0.05, 0.4, rng), float(-rng.exponential(10.0) - 1.0), float(rng.random())
 
 
 def _symbol_us(emitter: WifiEmitter) -> float:
@@ -152,18 +162,18 @@ def _schedule(emitter: WifiEmitter, duration_us: float, rng: np.random.Generator
 def _exchange(emitter: WifiEmitter, time: float, rng: np.random.Generator) -> tuple[list[tuple[_Frame, float]], float]:
     """A frame and its acknowledgement, each with the time it stops; and the time when both are over."""
     wanted = log_uniform(*emitter.frame_us, rng)
-    level = float(rng.choice(emitter.stations_db))
+    station = int(rng.integers(len(emitter.stations_db)))
     if emitter.traffic == "beacons":
         symbols = max(1, round((wanted - 20.0) / 4.0))
         stop = time + 20.0 + 4.0 * symbols
-        return [(_Frame(time, "beacon", symbols, level), stop)], stop
+        return [(_Frame(time, "beacon", symbols, station), stop)], stop
     symbols = max(1, round((wanted - _overhead_us(emitter)) / _symbol_us(emitter)))
     stop = time + _overhead_us(emitter) + symbols * _symbol_us(emitter)
-    frames = [(_Frame(time, "data", symbols, level), stop)]
+    frames = [(_Frame(time, "data", symbols, station), stop)]
     if rng.random() < emitter.acknowledged:
         start, symbols = stop + emitter.sifs_us, int(rng.choice([2, 3, 6]))  # 24, 12 and 6 Mbit/s; 2 to 6 symbols
         stop = start + 20.0 + 4.0 * symbols
-        frames.append((_Frame(start, "control", symbols, float(rng.choice(emitter.stations_db))), stop))
+        frames.append((_Frame(start, "control", symbols, int(rng.integers(len(emitter.stations_db)))), stop))
     return frames, stop
 
 
@@ -177,11 +187,13 @@ def add(canvas: Canvas, emitter: WifiEmitter, rng: np.random.Generator, generato
     pieces = _Pieces.make(emitter, max(frame.symbols for frame in frames), generator)
     samples = canvas.zeros(canvas.count(20e6 * part))
     for frame in frames:
-        first = _PERIOD * int(rng.integers(_SPARES + 1))
-        gain = 10 ** (frame.level_db / 20)
+        whole = torch.cat(pieces.of(frame, _PERIOD * int(rng.integers(_SPARES + 1))))
+        delay_us, echo_db, turn = emitter.station_echoes[frame.station]
+        echo = 10 ** (echo_db / 20)
+        gain = 10 ** (emitter.stations_db[frame.station] / 20) / math.hypot(1.0, echo)
         start = round(frame.start * 20 * part)
-        for piece in pieces.of(frame, first):
-            start = paste(samples, piece * gain, start)
+        paste(samples, whole * gain, start)
+        paste(samples, whole * (gain * echo * cmath.exp(2j * math.pi * turn)), start + round(delay_us * 20 * part))
     canvas.add_samples(samples, emitter)
 
 
