@@ -79,8 +79,8 @@ def _corrected(samples: np.ndarray, position: int) -> tuple[np.ndarray, float]:
     """Without frequency offset, which the prefixes of all symbols tell, Hz."""
     product = samples[:-SIZE].conj() * samples[SIZE:]
     totals = []
-    for duplex in PRIMARY:
-        slots = range((position - PRIMARY[duplex]) % 960 + 960, len(product) - 960, 960)
+    for start in PRIMARY.values():
+        slots = range((position - start) % 960 + 960, len(product) - 960, 960)
         totals.append(sum(product[slot + at - 8 : slot + at].sum() for slot in slots for at in SYMBOL_STARTS))
     total = max(totals, key=abs)
     offset = float(np.angle(total) / (2 * np.pi) * RATE / SIZE)
@@ -112,8 +112,8 @@ def _secondary(samples: np.ndarray, primary: int, position: int) -> tuple[int, s
     """Cell identity, duplexing, and the first sample of a radio frame."""
     table = _secondary_table(primary)
     best = (-1.0, 0, "", 0)
-    for duplex in PRIMARY:
-        distance = PRIMARY[duplex] - SECONDARY[duplex]
+    for duplex, place in PRIMARY.items():
+        distance = place - SECONDARY[duplex]
         for parity in (0, 1):  # of the half frame that the first primary signal belongs to
             score = np.zeros(168)
             for count, at in enumerate(range(position, len(samples) - SIZE, 9600)):
@@ -123,7 +123,7 @@ def _secondary(samples: np.ndarray, primary: int, position: int) -> tuple[int, s
                 channel = np.convolve(channel, np.ones(5) / 5, "same")
                 received = _spectrum(samples, at - distance)[5:67] * channel.conj()
                 score += (table[:, (count + parity) % 2] @ received).real
-            start = position - PRIMARY[duplex] - 9600 * parity
+            start = position - place - 9600 * parity
             best = max(best, (float(score.max()), int(score.argmax()), duplex, start))
     return 3 * best[1] + primary, best[2], best[3]
 

@@ -326,7 +326,10 @@ def test_drawn_cells_are_valid_varied_records(blocks, rng):
         (dict(system_information=(20, 6)), r"system_information=\(20, 6\) leaves the 25 blocks of the carrier"),
         (dict(mbsfn=(0,)), r"mbsfn=\(0,\) with tdd=None: only subframes \[1, 2, 3, 6, 7, 8\] may be MBSFN subframes"),
         (dict(mbsfn=(3,), tdd=0), r"mbsfn=\(3,\) with tdd=0: only subframes \[\] may be MBSFN subframes"),
-        (dict(blocks=6, phich_resource=3, tdd=0), "phich_resource=3 needs more than the 8 groups of 6 blocks in TDD configuration 0"),
+        (
+            dict(blocks=6, phich_resource=3, tdd=0),
+            "phich_resource=3 needs more than the 8 groups of 6 blocks in TDD configuration 0",
+        ),
     ],
 )
 def test_cells_that_cannot_be_are_refused(changes, text):

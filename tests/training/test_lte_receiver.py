@@ -26,8 +26,9 @@ def _received(cell: LteCell, first_half_ms: int, half_ms: int, rng, generator, o
     freqs = 15e3 * signal.subcarriers[near].double()
     total = torch.zeros(signal.symbol_count, len(freqs), dtype=torch.complex64)
     for grid in signal.grids:
-        turns = torch.from_numpy(rng.random(len(PATHS)))
-        response = sum(a * torch.exp(2j * torch.pi * (turn - freqs * delay)) for turn, (delay, a) in zip(turns, PATHS, strict=True))
+        turns = torch.from_numpy(rng.random(len(PATHS)))  # of the phase
+        paths = zip(turns, PATHS, strict=True)
+        response = sum(gain * torch.exp(2j * torch.pi * (turn - freqs * delay)) for turn, (delay, gain) in paths)
         rows = torch.arange(signal.symbol_count) if grid.symbols is None else grid.symbols
         total.index_add_(0, rows, grid.elements[:, near] * response.to(torch.complex64))
     samples = modulate(total, signal.subcarriers[near], Numerology(grid_rate=3.84e6, spacing=15e3)).numpy()[::2] * 2**0.5

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import SceneError
 from .lte_control import PHICH_RESOURCES, phich_groups
-from .lte_frame import MBSFN_SUBFRAMES, SPECIAL_CONFIGURATIONS, SUBFRAME_SYMBOLS, TDD_CONFIGURATIONS, downlink_symbols
+from .lte_frame import SPECIAL_CONFIGURATIONS, TDD_CONFIGURATIONS, possible_mbsfn
 from .traffic import LOADS
 
 __all__ = ["CHANNELS_MHZ", "LteCell", "draw_lte"]
@@ -87,7 +87,7 @@ class LteCell:
             first, count = self.system_information
             if first < 0 or count < 1 or first + count > self.blocks:
                 raise SceneError(f"system_information={self.system_information} leaves the {self.blocks} blocks of the carrier")
-        allowed = [s for s in MBSFN_SUBFRAMES[self.tdd is not None] if downlink_symbols(self.tdd, self.special)[s] == SUBFRAME_SYMBOLS]
+        allowed = possible_mbsfn(self.tdd)
         if not set(self.mbsfn) <= set(allowed):
             raise SceneError(f"mbsfn={self.mbsfn} with tdd={self.tdd}: only subframes {allowed} may be MBSFN subframes")
         if 3 * phich_groups(self.blocks, self.phich_resource, self.tdd).max() > 2 * self.blocks - 4:
@@ -115,7 +115,7 @@ def draw_lte(blocks: int, rng: np.random.Generator, *, tdd_choices: tuple[int | 
     else:
         tdd = int(rng.integers(len(TDD_CONFIGURATIONS))) if rng.random() < 0.25 else None
     special = int(rng.integers(len(SPECIAL_CONFIGURATIONS)))
-    possible = [s for s in MBSFN_SUBFRAMES[tdd is not None] if downlink_symbols(tdd, special)[s] == SUBFRAME_SYMBOLS]
+    possible = possible_mbsfn(tdd)
     mbsfn: tuple[int, ...] = ()
     if possible and rng.random() < 0.1:
         mbsfn = tuple(sorted(rng.choice(possible, size=int(rng.integers(1, len(possible) + 1)), replace=False).tolist()))

@@ -12,7 +12,7 @@ import numpy as np
 from .lte_pbch import transmit_diversity
 from .sequences import gold
 
-__all__ = ["acknowledgements", "control_places", "format_indicator", "phich_groups", "region_sizes"]
+__all__ = ["PHICH_RESOURCES", "acknowledgements", "control_places", "format_indicator", "phich_groups", "region_sizes"]
 
 PHICH_RESOURCES = (1 / 6, 1 / 2, 1, 2)  # N_g by its number in the master information block: TS 36.331
 # Factor m_i of the number of acknowledgement groups by configuration and subframe: TS 36.211 table 6.9-1

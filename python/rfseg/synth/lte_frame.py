@@ -6,15 +6,22 @@ import numpy as np
 
 from .lte_control import region_sizes
 
-__all__ = ["MBSFN_SUBFRAMES", "SPECIAL_CONFIGURATIONS", "SUBFRAME_SYMBOLS", "TDD_CONFIGURATIONS", "control_sizes", "downlink_symbols"]
+__all__ = [
+    "SPECIAL_CONFIGURATIONS",
+    "SUBFRAME_SYMBOLS",
+    "TDD_CONFIGURATIONS",
+    "control_sizes",
+    "downlink_symbols",
+    "possible_mbsfn",
+]
 
 SUBFRAME_SYMBOLS = 14  # normal cyclic prefix: TS 36.211 table 6.2.3-1
 # Uplink-downlink configurations: TS 36.211 table 4.2-2
 TDD_CONFIGURATIONS = ("DSUUUDSUUU", "DSUUDDSUUD", "DSUDDDSUDD", "DSUUUDDDDD", "DSUUDDDDDD", "DSUDDDDDDD", "DSUUUDSUUD")
 # Downlink symbols of the special subframe by its configuration, normal cyclic prefix: TS 36.211 table 4.2-1
 SPECIAL_CONFIGURATIONS = (3, 9, 10, 11, 12, 3, 9, 10, 11, 6, 6)
-# Subframes that may be MBSFN subframes, for FDD and TDD: TS 36.331 clause 6.3.7, MBSFN-SubframeConfig
-MBSFN_SUBFRAMES = {False: (1, 2, 3, 6, 7, 8), True: (3, 4, 7, 8, 9)}
+# Subframes that may be MBSFN subframes: TS 36.331 clause 6.3.7, MBSFN-SubframeConfig
+_MBSFN_FDD, _MBSFN_TDD = (1, 2, 3, 6, 7, 8), (3, 4, 7, 8, 9)
 
 
 def downlink_symbols(tdd: int | None, special: int) -> np.ndarray:
@@ -23,6 +30,13 @@ def downlink_symbols(tdd: int | None, special: int) -> np.ndarray:
         return np.full(10, SUBFRAME_SYMBOLS)
     counts = {"D": SUBFRAME_SYMBOLS, "S": SPECIAL_CONFIGURATIONS[special], "U": 0}
     return np.array([counts[kind] for kind in TDD_CONFIGURATIONS[tdd]])
+
+
+def possible_mbsfn(tdd: int | None) -> list[int]:
+    """Subframes that may be MBSFN subframes; in TDD those of the downlink among them."""
+    if tdd is None:
+        return list(_MBSFN_FDD)
+    return [subframe for subframe in _MBSFN_TDD if TDD_CONFIGURATIONS[tdd][subframe] == "D"]
 
 
 def control_sizes(blocks: int, ports: int, tdd: int | None, mbsfn: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

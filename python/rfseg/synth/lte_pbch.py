@@ -8,9 +8,8 @@ import numpy as np
 
 from .sequences import gold
 
-__all__ = ["MIB_BITS", "PBCH_ELEMENTS", "broadcast_symbols", "master_information", "pbch_places", "transmit_diversity"]
+__all__ = ["PBCH_ELEMENTS", "broadcast_symbols", "master_information", "pbch_places", "transmit_diversity"]
 
-MIB_BITS = 24  # TS 36.331 clause 6.2.2, MasterInformationBlock
 PBCH_ELEMENTS = 240  # per radio frame, normal cyclic prefix: TS 36.211 clause 6.6.4
 _FRAMES = 4  # radio frames that share one block: TS 36.211 clause 6.6.1
 _CODED_BITS = 2 * PBCH_ELEMENTS * _FRAMES
@@ -19,7 +18,10 @@ _CRC_POLYNOMIAL = 0x1021  # D^16 + D^12 + D^5 + 1 without its first term: TS 36.
 _PORT_MASKS = {1: 0x0000, 2: 0xFFFF, 4: 0x5555}  # TS 36.212 table 5.3.1.1-1
 _GENERATORS = (0o133, 0o171, 0o165)  # constraint length 7: TS 36.212 figure 5.1.3-1
 # Column permutation of the sub-block interleaver: TS 36.212 table 5.1.4-2
-_COLUMNS = (1, 17, 9, 25, 5, 21, 13, 29, 3, 19, 11, 27, 7, 23, 15, 31, 0, 16, 8, 24, 4, 20, 12, 28, 2, 18, 10, 26, 6, 22, 14, 30)  # fmt: skip
+_COLUMNS = (
+    1, 17, 9, 25, 5, 21, 13, 29, 3, 19, 11, 27, 7, 23, 15, 31,
+    0, 16, 8, 24, 4, 20, 12, 28, 2, 18, 10, 26, 6, 22, 14, 30,
+)  # fmt: skip
 
 
 def _bits(value: int, count: int) -> list[int]:
