@@ -85,7 +85,8 @@ def test_taps_follow_jakes_spectrum(generator):
 
 
 def test_a_flat_tap_is_rayleigh(generator):
-    gains = torch.cat([fading(_times(4, 50), torch.zeros(1), _make("flat", doppler_hz=50.0), generator=generator) for _ in range(100)])
+    channel, freqs = _make("flat", doppler_hz=50.0), torch.zeros(1)
+    gains = torch.cat([fading(_times(4, 50), freqs, channel, generator=generator) for _ in range(100)])
     power = gains.abs().square().numpy()
     assert power.mean() == pytest.approx(1.0, abs=0.05)
     assert (power < 0.1).mean() == pytest.approx(1 - math.exp(-0.1), abs=0.015)
@@ -155,7 +156,8 @@ def test_a_cable_is_none_and_turns_with_the_frequency_offset(generator):
 def test_the_frequency_offset_turns_a_fading_channel_alike(generator):
     times, freqs = _times(10e-3, 30), _times(1e6, 4)
     plain, turned = (
-        fading(times, freqs, _make("EPA", doppler_hz=5.0, cfo_hz=cfo), generator=torch.Generator().manual_seed(2)) for cfo in (0.0, 800.0)
+        fading(times, freqs, _make("EPA", doppler_hz=5.0, cfo_hz=cfo), generator=torch.Generator().manual_seed(2))
+        for cfo in (0.0, 800.0)
     )
     expected = plain * torch.exp(2j * math.pi * 800.0 * times)[:, None].to(torch.complex64)
     assert torch.allclose(turned, expected, atol=1e-5)

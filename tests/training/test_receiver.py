@@ -14,6 +14,7 @@ from rfseg.synth.receiver import (
     IDEAL_RECEIVER,
     SHARES,
     Receiver,
+    converter_noise,
     digitise,
     draw_receiver,
     noise_slope,
@@ -101,6 +102,17 @@ def test_a_full_scale_tone_keeps_the_converters_snr(bits):
     error = _digitise(tone, bits=bits, backoff_db=0.1) * 10 ** (0.1 / 20) - tone  # just below clipping
     snr_db = -10 * math.log10(error.abs().square().mean())
     assert snr_db == pytest.approx(6.02 * bits + 1.76 - 0.1, abs=0.3)
+
+
+@pytest.mark.parametrize("bits, backoff_db", [(8, 20.0), (8, 10.0), (12, 5.0), (6, 3.0)])
+def test_the_converters_noise_on_a_gaussian_signal_is_foretold(bits, backoff_db):
+    iq = 10 * _noise(400_000)
+    out = _digitise(iq, bits=bits, backoff_db=backoff_db)
+    gain = (out * iq.conj()).mean() / iq.abs().square().mean()
+    found = float((out / gain - iq).abs().square().mean())
+    told = converter_noise(Receiver(bits=bits, backoff_db=backoff_db), 100.0)
+    assert 10 * math.log10(found / told) == pytest.approx(0.0, abs=LEVEL_TOLERANCE_DB)
+    assert converter_noise(IDEAL_RECEIVER, 100.0) == 0.0
 
 
 def test_what_exceeds_full_scale_is_clipped_and_splatters():
@@ -274,11 +286,11 @@ def test_the_same_seeds_give_the_same_samples():
 
 def test_drawn_receivers_have_each_impairment_as_often_as_the_table_says(rng):
     drawn = [draw_receiver(rng) for _ in range(4000)]
-    shares = {name: np.mean([name in r.impairments for r in drawn]) for name in set().union(*(r.impairments for r in drawn))}
+    shares = {n: np.mean([n in r.impairments for r in drawn]) for n in set().union(*(r.impairments for r in drawn))}
     for field, name in {
-        "floor slope": "noise-floor slope", "compression": "compression", "blanking": "blanking", "linewidth": "Wiener phase noise",
-        "pedestal": "PLL pedestal", "image": "image", "dc": "DC", "gain step": "gain step", "agc": "AGC", "clock": "clock offset",
-        "phase jump": "phase jump", "gap": "gap",
+        "floor slope": "noise-floor slope", "compression": "compression", "blanking": "blanking",
+        "linewidth": "Wiener phase noise", "pedestal": "PLL pedestal", "image": "image", "dc": "DC",
+        "gain step": "gain step", "agc": "AGC", "clock": "clock offset", "phase jump": "phase jump", "gap": "gap",
     }.items():  # fmt: skip
         assert shares[field] == pytest.approx(SHARES[name], abs=4 * math.sqrt(SHARES[name] / 4000)), field
     assert {r.bits for r in drawn} == {8, 12, 14, 16, None}

@@ -14,7 +14,7 @@ from ..errors import SceneError
 from ..geometry import make_geometry
 from . import receiver_stages as stages
 
-__all__ = ["IDEAL_RECEIVER", "Receiver", "digitise", "draw_receiver", "noise_slope", "passband"]
+__all__ = ["IDEAL_RECEIVER", "Receiver", "converter_noise", "digitise", "draw_receiver", "noise_slope", "passband"]
 
 # Share of the receivers that have each impairment; what costs more than some ms is rare
 SHARES = {
@@ -88,13 +88,16 @@ class Receiver:
         if abs(self.clock_ppm) > 100:
             raise SceneError(f"clock_ppm={self.clock_ppm!r} is more than a clock is off; expected -100 to 100 ppm")
         if not 0 <= self.image_selectivity <= 1:
-            raise SceneError(f"image_selectivity={self.image_selectivity!r} lies outside 0 to 1; 0 is an image flat in frequency")
+            raise SceneError(f"image_selectivity={self.image_selectivity!r} lies outside 0 to 1; 0 is flat in frequency")
         if (self.overload_db is None) != (self.blanking_s <= 0):
             raise SceneError(
-                f"overload_db={self.overload_db!r} with blanking_s={self.blanking_s!r}; give both, such as 16.0 and 3e-6, or neither"
+                f"overload_db={self.overload_db!r} with blanking_s={self.blanking_s!r};"
+                " give both, such as 16.0 and 3e-6, or neither"
             )
         if self.agc_attack_s is not None and not (self.agc_attack_s > 0 and self.agc_decay_s > 0):
-            raise SceneError(f"agc_attack_s={self.agc_attack_s!r}, agc_decay_s={self.agc_decay_s!r}: both must be positive times in s")
+            raise SceneError(
+                f"agc_attack_s={self.agc_attack_s!r}, agc_decay_s={self.agc_decay_s!r}: both must be positive times in s"
+            )
         for name, pair in (("gap", self.gap), ("phase_jump", self.phase_jump)):
             if pair is not None and (len(pair) != 2 or not 0 <= pair[0] < 1):
                 raise SceneError(f"{name}={pair!r} does not begin within the frame; its first value is a share, 0 to below 1")
@@ -202,6 +205,25 @@ def passband(receiver: Receiver, freqs: Tensor, samp_rate: float) -> Tensor:
 def noise_slope(receiver: Receiver, freqs: Tensor, samp_rate: float) -> Tensor:
     """Amplitude by which the noise alone leans, 1 at the centre, at ``freqs`` (Hz), float32."""
     return (10 ** (receiver.floor_slope_db / 2 * freqs / (samp_rate / 2) / 20)).float()
+
+
+def converter_noise(receiver: Receiver, power: float) -> float:
+    """Variance per sample that rounding and clipping add, in the units of the converter's input; nearly white.
+
+    ``power`` is the mean power there, signal and noise; the input is taken as Gaussian, as a sum of OFDM carriers
+    is.  Clipping is judged by Bussgang's theorem: output = gain * input + uncorrelated distortion.
+
+    >>> round(converter_noise(Receiver(bits=8, backoff_db=20.0), power=1000.0), 3)  # a floor of 1 drowns
+    1.017
+    """
+    if receiver.bits is None:
+        return 0.0
+    limit = math.sqrt(2) * 10 ** (receiver.backoff_db / 20)  # full scale re the RMS of the real part
+    rounding = (2.0 ** (1 - receiver.bits) * limit) ** 2 / 12
+    limit *= 1 - 2.0**-receiver.bits  # the positive one is a step lower
+    inside = math.erf(limit / math.sqrt(2))  # Bussgang's gain
+    mean_square = inside - math.sqrt(2 / math.pi) * limit * math.exp(-(limit**2) / 2) + limit**2 * (1 - inside)
+    return power * (rounding + mean_square - inside**2) / inside**2
 
 
 def digitise(
