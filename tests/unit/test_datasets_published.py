@@ -160,6 +160,11 @@ def test_every_layout_of_the_table_is_tested() -> None:
     assert {layout.name for layout in LAYOUTS} == set(CASES)
 
 
+def test_every_layout_is_described() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "datasets.md").read_text("utf-8")
+    assert [layout.name for layout in LAYOUTS if f"| `{layout.name}` |" not in page] == []
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_set_is_detected_paired_mapped_and_turned(name: str, write_set: Write) -> None:
     case, folder = CASES[name], write_set(name, 12)

@@ -341,6 +341,8 @@ def test_what_a_worker_raises_arrives_here() -> None:
 def test_a_contact_sheet_shows_every_item(written: ShardSet) -> None:
     sheet = np.asarray(make_sheet([written[0], written[1]], written.description.labels, captions=["a", "b"]))
     blank = np.asarray(make_sheet([], written.description.labels))
+    twice = Item(written[0].data, np.stack([written[0].mask] * 2))
+    assert make_sheet([twice], ["Noise"]).width > make_sheet([written[0]], ["Noise"]).width
     assert sheet.shape[0] > blank.shape[0]
-    for left in (6, 530):  # a picture of many colours in each of two cells
+    for left in (6, 528):  # a picture of many colours in each of two cells
         assert len(np.unique(sheet[30:200, left : left + 256].reshape(-1, 3), axis=0)) > 20

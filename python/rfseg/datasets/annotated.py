@@ -102,7 +102,7 @@ class AnnotatedFolder:
         """Item of the frame of a number."""
         index, frame, length = self.frames[number]
         path = self.paths[index]
-        recording, boxes = _open_with_boxes(path, self.classes, self.rules)
+        recording, boxes = _open_with_boxes(path, self.classes, self.rules, self.digest)
         geometry = _geometry(recording, self.frame_duration)
         rows, non_finite = frame_rows(recording.read(frame.sample_start, length), geometry)
         data, level = level_rows(rows)
@@ -290,7 +290,8 @@ def _geometry(recording: Recording, frame_duration: float | None) -> Geometry:
 
 @lru_cache(maxsize=8)
 def _open_with_boxes(
-    path: Path, classes: tuple[SignalClass, ...], rules: LabelRules
+    path: Path, classes: tuple[SignalClass, ...], rules: LabelRules, _digest: str
 ) -> tuple[Recording, list[Box]]:
+    """A recording with its boxes; the digest tells recordings apart that were changed in between."""
     recording = open_recording(path)
     return recording, read_boxes(recording, rules.class_ids(classes))

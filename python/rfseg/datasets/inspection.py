@@ -32,6 +32,13 @@ class SplitReport:
     pixels: Counter[int] = field(default_factory=Counter)  # by class id
     samples: list[tuple[str, Item]] = field(default_factory=list)
 
+    def add(self, mask: np.ndarray) -> None:
+        """Count a good frame, uint8 ``(T, F)``."""
+        self.count += 1
+        self.sizes[mask.shape] += 1
+        counts = np.bincount(mask.ravel(), minlength=256)
+        self.pixels.update({int(i): int(counts[i]) for i in np.flatnonzero(counts)})
+
     def shares(self, labels: Iterable[str]) -> dict[str, float]:
         """Share of each class, and of unknown pixels, in all pixels."""
         total = max(1, self.pixels.total())
@@ -94,19 +101,8 @@ def inspect_published(
     DatasetError
         At the first problem, unless ``skip_bad``; if no pair is good.
     """
-    layout = dataset.layout
-    reports = {name: SplitReport(name=name) for name in dataset.splits}
-    found = Inspection(
-        folder=dataset.root,
-        format=layout.name,
-        title=layout.title,
-        labels=tuple(label for label in STANDARD_LABELS if label in layout.script_order),
-        splits=list(reports.values()),
-        problems=[*dataset.problems],
-        notes=_notes(dataset),
-        worst_distance=0,
-        tolerance=dataset.tolerance,
-    )
+    found = _begin(dataset)
+    reports = {report.name: report for report in found.splits}
     if found.problems and not skip_bad:
         more = f" (and {len(found.problems) - 1} more such files)" if len(found.problems) > 1 else ""
         raise DatasetError(f"{found.problems[0].text}{more}, or leave it out with --skip-bad")
@@ -124,15 +120,28 @@ def inspect_published(
             continue
         found.good.append(pair)
         found.worst_distance = max(found.worst_distance or 0, picture.worst_distance)
-        report.count += 1
-        report.sizes[picture.mask.shape] += 1
-        counts = np.bincount(picture.mask.ravel(), minlength=256)
-        report.pixels.update({int(i): int(counts[i]) for i in np.flatnonzero(counts)})
+        report.add(picture.mask)
         if pair in sampled:
             report.samples.append((pair.key, Item(picture.image, picture.mask, {})))
     if not found.good:
         raise DatasetError(f"{dataset.root} has no good pair; the first problem: {found.problems[0].text}")
     return found
+
+
+def _begin(dataset: PublishedSet) -> Inspection:
+    """What is known before a pair is read."""
+    layout = dataset.layout
+    return Inspection(
+        folder=dataset.root,
+        format=layout.name,
+        title=layout.title,
+        labels=tuple(label for label in STANDARD_LABELS if label in layout.script_order),
+        splits=[SplitReport(name=name) for name in dataset.splits],
+        problems=[*dataset.problems],
+        notes=_notes(dataset),
+        worst_distance=0,
+        tolerance=dataset.tolerance,
+    )
 
 
 def _sampled(pairs: tuple[Pair, ...]) -> list[Pair]:

@@ -15,6 +15,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Iterable
@@ -88,35 +89,45 @@ def write_shard(path: Path, items: Iterable[Item | tuple], description: SetDescr
     RecordingError
         If the file cannot be written.
     """
-    pixels, bins = np.zeros(256, np.int64), {}
-    heads: list[dict[str, Any]] = []
+    tally = _Tally()
     with replacing(path) as temporary:
         with open(temporary, "wb") as file:
             with zipfile.ZipFile(file, "w") as archive:
                 for made in items:
                     item = made if isinstance(made, Item) else Item(*made)
-                    number = len(heads)
+                    number = len(tally.heads)
                     _check(item, number, path, description)
                     rows = description.content is Content.ROWS
                     _add(archive, f"{number:05d}.data.npy", _npy(item.data), deflate=not rows)
                     _add(archive, f"{number:05d}.mask.npy", _npy(item.mask), deflate=True)
-                    heads.append({"shape": list(item.data.shape), "metadata": item.metadata})
-                    first = item.mask if item.mask.ndim == 2 else item.mask[0]
-                    pixels += np.bincount(first.ravel(), minlength=256)
-                    width = str(first.shape[1])
-                    bins[width] = bins.get(width, 0) + 1
-                _add(archive, _ITEMS, to_json(heads).encode("ascii"), deflate=True)
+                    tally.add(item)
+                _add(archive, _ITEMS, to_json(tally.heads).encode("ascii"), deflate=True)
             file.flush()
             os.fsync(file.fileno())
-        entry = ShardEntry(
-            file=path.name,
-            count=len(heads),
-            bytes=temporary.stat().st_size,
-            sha256=hash_file(temporary),
-            pixels={str(i): int(n) for i, n in enumerate(pixels) if n},
-            bins=dict(sorted(bins.items(), key=lambda pair: int(pair[0]))),
-        )
-    return entry
+        size, digest = temporary.stat().st_size, hash_file(temporary)
+    return ShardEntry(
+        file=path.name,
+        count=len(tally.heads),
+        bytes=size,
+        sha256=digest,
+        pixels={str(i): int(n) for i, n in enumerate(tally.pixels) if n},
+        bins={str(width): tally.bins[width] for width in sorted(tally.bins)},
+    )
+
+
+class _Tally:
+    """What is counted while items are written."""
+
+    def __init__(self) -> None:
+        self.heads: list[dict[str, Any]] = []
+        self.pixels = np.zeros(256, np.int64)
+        self.bins: Counter[int] = Counter()
+
+    def add(self, item: Item) -> None:
+        first = item.mask if item.mask.ndim == 2 else item.mask[0]
+        self.heads.append({"shape": list(item.data.shape), "metadata": item.metadata})
+        self.pixels += np.bincount(first.ravel(), minlength=256)
+        self.bins[first.shape[1]] += 1
 
 
 def _check(item: Item, number: int, path: Path, description: SetDescription) -> None:

@@ -45,7 +45,7 @@ def rows_to_picture(rows: np.ndarray) -> np.ndarray:
 
 
 def make_sheet(items: Sequence[Item], labels: Sequence[str], *, captions: Sequence[str] = (), columns: int = 3) -> Any:
-    """A Pillow image: each item's picture with its mask to the right, earliest row on top, and a legend.
+    """A Pillow image: each item's picture with its masks to the right, earliest row on top, and a legend.
 
     Parameters
     ----------
@@ -60,7 +60,9 @@ def make_sheet(items: Sequence[Item], labels: Sequence[str], *, captions: Sequen
     from PIL import ImageDraw
 
     table = mask_colours(len(labels))
-    cell = (2 * _TILE + 2 * _GAP, _TILE + _GAP + _CAPTION)
+    masks = [item.mask[None] if item.mask.ndim == 2 else item.mask for item in items]
+    tiles = 1 + max((len(of_item) for of_item in masks), default=1)
+    cell = (tiles * (_TILE + 2) + _GAP, _TILE + _GAP + _CAPTION)
     columns = max(1, min(columns, len(items)))
     lines = -(-len(items) // columns)
     sheet = image_module.new("RGB", (columns * cell[0] + _GAP, lines * cell[1] + _GAP + 20), (255, 255, 255))
@@ -68,12 +70,11 @@ def make_sheet(items: Sequence[Item], labels: Sequence[str], *, captions: Sequen
     for number, item in enumerate(items):
         left, top = _GAP + number % columns * cell[0], _GAP + number // columns * cell[1]
         picture = item.data if item.data.shape[-1] == 3 and item.data.dtype == np.uint8 else rows_to_picture(item.data)
-        mask = item.mask if item.mask.ndim == 2 else item.mask[0]
         if number < len(captions):
             draw.text((left, top), captions[number][:60], fill=(0, 0, 0))
-        for offset, pixels in ((0, picture), (_TILE + 2, table[mask])):
+        for place, pixels in enumerate((picture, *(table[mask] for mask in masks[number]))):
             tile = image_module.fromarray(np.ascontiguousarray(pixels)).resize((_TILE, _TILE), image_module.NEAREST)
-            sheet.paste(tile, (left + offset, top + _CAPTION))
+            sheet.paste(tile, (left + place * (_TILE + 2), top + _CAPTION))
     left, top = _GAP, lines * cell[1] + _GAP
     for value, label in [*enumerate(labels), (IGNORED, "unknown")]:
         colour = tuple(int(level) for level in table[value])
