@@ -117,7 +117,7 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     add("folder", type=Path, help="folder of the dataset")
     add("--layout", choices=[x.name for x in LAYOUTS], metavar="NAME", help="layout of the set (default: detected)")
     add("--split", action="append", metavar="NAME", help="only this split; may be repeated")
-    add("--pairs", type=_count, metavar="N", help="only N pairs of each split, evenly spread")
+    add("--pairs", type=_count, metavar="N", help="only N pairs of each split, drawn at random and always the same")
     add("--tolerance", type=_count, metavar="LEVELS", help="by which a label may differ from the colour of its class")
     add("--skip-bad", action="store_true", help="leave out files with problems, and say which")
 
@@ -264,7 +264,7 @@ def _classes(text: str) -> tuple[SignalClass, ...]:
             raise argparse.ArgumentTypeError(str(error)) from None
     kinds = [c.kind for c in classes]
     if len({c.label for c in classes}) != len(classes) or kinds.count(ClassKind.BACKGROUND) != 1 or len(classes) < 2:
-        raise argparse.ArgumentTypeError(f"{text!r} must be labels that differ, one background first, such as Noise,LTE")
+        raise argparse.ArgumentTypeError(f"{text!r} must be labels that differ, one background first: Noise,LTE")
     return tuple(classes)
 
 

@@ -10,7 +10,7 @@ from typing import Iterator, Sequence
 from ..errors import DatasetError
 from .labelcolours import colour_counts, nearest_colour
 from .layouts import LAYOUTS, Colour, Layout
-from .pairing import files_of
+from .pairing import files_of, sample
 from .pictures import read_labels
 
 __all__ = ["detect_layout", "layout_of_name", "present_splits"]
@@ -103,8 +103,8 @@ def _choose(root: Path, layouts: Sequence[Layout]) -> Layout:
     colours: Counter[Colour] = Counter()
     stems, heights = [], set()
     for images, labels in sorted(folders):
-        stems += [file.stem for file in _spread(files_of(root / images))]
-        for file in _spread(files_of(root / labels)):
+        stems += [file.stem for file in sample(files_of(root / images), _LOOKED_AT)]
+        for file in sample(files_of(root / labels), _LOOKED_AT):
             try:
                 label = read_labels(file)
             except DatasetError:  # reported when the pair is read
@@ -128,10 +128,6 @@ def _rank(
     named = sum(layout.facts(stem) is not None for stem in stems) / max(1, len(stems)) if layout.names else 0.5
     present = len(present_splits(root, layout))
     return near / max(1, colours.total()), named, heights == {layout.size}, present, present - len(layout.splits)
-
-
-def _spread(files: Sequence[Path]) -> Sequence[Path]:
-    return files[:: max(1, len(files) // _LOOKED_AT)][:_LOOKED_AT]
 
 
 def _listed(layouts: Sequence[Layout]) -> str:

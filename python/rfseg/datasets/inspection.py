@@ -12,13 +12,13 @@ import numpy as np
 from ..errors import DatasetError
 from .classes import STANDARD_LABELS
 from .items import Item
-from .pairing import Pair, Problem
+from .pairing import Pair, Problem, sample
 from .published import PublishedSet
 from .shardset import ShardSet
 
 __all__ = ["Inspection", "SplitReport", "inspect_published", "inspect_shards"]
 
-_SAMPLES = 12  # of each split, evenly spread
+_SAMPLES = 12  # of each split
 
 
 @dataclass(kw_only=True)
@@ -148,7 +148,7 @@ def _sampled(pairs: tuple[Pair, ...]) -> list[Pair]:
     by_split: dict[str, list[Pair]] = {}
     for pair in pairs:
         by_split.setdefault(pair.split, []).append(pair)
-    return [p for some in by_split.values() for p in some[:: max(1, len(some) // _SAMPLES)][:_SAMPLES]]
+    return [p for some in by_split.values() for p in sample(some, _SAMPLES)]
 
 
 def _notes(dataset: PublishedSet) -> list[str]:
@@ -187,7 +187,7 @@ def inspect_shards(folders: Iterable[Path]) -> Inspection:
         report = SplitReport(name=dataset.folder.name, count=len(dataset), pixels=dataset.pixels)
         rows = dataset[0].mask.shape[-2]
         report.sizes = Counter({(rows, bins): count for bins, count in dataset.bins.items()})
-        some = range(0, len(dataset), max(1, len(dataset) // _SAMPLES))[:_SAMPLES]
+        some = sample(range(len(dataset)), _SAMPLES)
         report.samples = [(_caption(dataset.metadata(i), i), dataset[i]) for i in some]
         reports.append(report)
     folder = sets[0].folder if len(sets) == 1 else sets[0].folder.parent

@@ -7,12 +7,16 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any, Iterable, Sequence, TypeVar
+
+import numpy as np
 
 from ..errors import DatasetError
 from .layouts import Layout
 
-__all__ = ["Pair", "Problem", "files_of", "pair_key", "pair_split"]
+__all__ = ["Pair", "Problem", "files_of", "pair_key", "pair_split", "sample"]
+
+Thing = TypeVar("Thing")
 
 # What tells an image from its label and nothing else; everything else in a name belongs to the key.
 _ROLES = frozenset("data image images img input inputs label labels mask masks gt spectrogram".split())
@@ -60,6 +64,15 @@ def pair_key(stem: str) -> str:
     """
     words = [word for word in re.split(r"[_\-. ]+", stem) if word.lower() not in _ROLES]
     return "_".join(words) or stem
+
+
+def sample(things: Sequence[Thing], count: int) -> list[Thing]:
+    """At most ``count`` of the things in their order, drawn at random and always the same.
+
+    Taking every n-th would fall in step with names that count SNRs and scenes.
+    """
+    chosen = np.random.default_rng(0).permutation(len(things))[:count]
+    return [things[index] for index in sorted(chosen.tolist())]
 
 
 def files_of(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from ..errors import DatasetError
 from .detection import detect_layout, present_splits
 from .labelcolours import colours_to_mask
 from .layouts import Layout
-from .pairing import Pair, Problem, pair_split
+from .pairing import Pair, Problem, pair_split, sample
 from .pictures import picture_size, read_labels, read_picture, require_pillow
 
 __all__ = ["LabelledPicture", "PublishedSet", "open_published"]
@@ -133,7 +133,7 @@ def open_published(
     splits : iterable of str or None
         Only these.
     per_split : int or None
-        At most so many pairs of each split, evenly spread.
+        At most so many pairs of each split, drawn at random and always the same.
     watch
         Wraps the list of pairs whose sizes are read, for a progress bar.
 
@@ -151,7 +151,7 @@ def open_published(
         if split not in present:
             raise DatasetError(f"{root} has no split {split!r}, expected one of {', '.join(present)}")
         in_split, unpaired = pair_split(root, found, split)
-        pairs += in_split if per_split is None else in_split[:: max(1, len(in_split) // per_split)][:per_split]
+        pairs += in_split if per_split is None else sample(in_split, per_split)
         problems += unpaired
     if not pairs:
         why = f"the first file without a partner is {problems[0].file}" if problems else "their folders are empty"
