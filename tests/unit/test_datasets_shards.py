@@ -84,6 +84,12 @@ def written(tmp_path: Path) -> ShardSet:
     return write_set(tmp_path / "set", make_item, COUNT, description=DESCRIPTION, per_shard=PER_SHARD, first_seed=5)
 
 
+def wait_for(process: subprocess.Popen, folder: Path) -> None:
+    """Wait until the process hangs in the third shard and the two before it are complete."""
+    while not all((folder / name).exists() for name in ("went", "set/shard-00000.json", "set/shard-00001.json")):
+        assert process.poll() is None
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -145,8 +151,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
 ) -> None:
     folder = tmp_path / "killed"
     process = run_script(folder, processes=processes, hang_at=13)  # in the third shard
-    while not (folder / "went").exists() or not (folder / "set" / "shard-00001.json").exists():
-        assert process.poll() is None
+    wait_for(process, folder)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     with pytest.raises(DatasetError, match="set is not complete: it has no index.json; run the command that writes it"):
@@ -164,8 +169,7 @@ def test_an_interrupted_run_ends_with_its_workers_and_leaves_whole_shards_only(
 ) -> None:
     folder = tmp_path / "interrupted"
     process = run_script(folder, processes=processes, hang_at=13)
-    while not (folder / "went").exists() or not (folder / "set" / "shard-00001.json").exists():
-        assert process.poll() is None
+    wait_for(process, folder)
     process.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in process.communicate()[1]  # its workers hold the pipe: all have ended
     assert not [*(folder / "set").glob(".*.part")]
