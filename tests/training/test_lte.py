@@ -237,8 +237,16 @@ def test_the_first_symbol_has_no_more_than_indicator_acknowledgements_and_refere
         air = np.array([kind != "U" for kind in TDD_CONFIGURATIONS[tdd]]) if tdd is not None else np.ones(10, bool)
         assert (used <= air * (16 + 12 * groups + 50)).all()
         assert (used >= air * (16 + 50)).all()
+
+
+def test_acknowledgement_groups_are_those_of_the_standard():
     assert phich_groups(100, 0, None).tolist() == [3] * 10  # ceil(100 / 8 / 6)
     assert phich_groups(100, 2, 0).tolist() == [26, 13, 0, 0, 0, 26, 13, 0, 0, 0]
+    acknowledged = {  # configuration: subframes with a factor of 1, TS 36.211 table 6.9-1
+        1: {1, 4, 6, 9}, 2: {3, 8}, 3: {0, 8, 9}, 4: {8, 9}, 5: {8}, 6: {0, 1, 5, 6, 9},
+    }  # fmt: skip
+    for tdd, subframes in acknowledged.items():
+        assert phich_groups(50, 2, tdd).tolist() == [7 * (subframe in subframes) for subframe in range(10)]
 
 
 def test_the_control_region_fills_whole_groups_with_unit_power(no_data):
@@ -250,10 +258,21 @@ def test_the_control_region_fills_whole_groups_with_unit_power(no_data):
     assert not grid[2, 3].any()
 
 
+def test_groups_of_a_symbol_with_references_of_four_ports_are_six_wide(no_data):
+    grid = _grids(_cell(ports=4, control_fill=0.5, cell_id=6, format_indicator=2))[0, 2, 1]
+    data = np.abs(grid.reshape(-1, 6)[:, [1, 2, 4, 5]])  # identity 6: references on subcarriers 0 and 3
+    assert np.allclose(data, data[:, :1], atol=1e-5) and 0.3 < (data[:, 0] > 0).mean() < 0.7
+
+
+def test_the_first_symbol_of_a_one_port_cell_stays_free_for_a_second(no_data):
+    grid = _grids(_cell(ports=1, control_fill=1.0, cell_id=6))[0]
+    assert not grid[:, 0, 3::6].any() and (grid[:, 0] != 0).mean() > 0.5
+
+
 @pytest.mark.parametrize("filled", [False, True])
 @pytest.mark.parametrize("ports", [2, 4])
 def test_mbsfn_subframes_have_reference_signals_in_the_control_region_only(ports, filled, all_data):
-    cell = _cell(ports=ports, mbsfn=(1, 7), mbsfn_filled=filled, load="full", control_fill=0.5)
+    cell = _cell(ports=ports, mbsfn=(1, 7), mbsfn_filled=filled, load="full", control_fill=0.5, format_indicator=1)
     grids = _grids(cell)
     for subframe in (1, 7):
         data = grids[0, subframe, 2:]
