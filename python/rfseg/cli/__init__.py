@@ -15,7 +15,7 @@ from typing import Sequence
 
 from .. import __version__
 from ..errors import RfsegError
-from . import dataset, models, segment
+from . import dataset, models, segment, synth
 
 __all__ = ["EXIT_BAD_INPUT", "EXIT_INTERRUPTED", "main", "make_parser"]
 
@@ -28,7 +28,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rfseg", description="Find LTE, NR and radar in IQ recordings.")
     parser.add_argument("--version", action="version", version=f"rfseg {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
-    for command in (segment, models, dataset):
+    for command in (segment, models, dataset, synth):
         command.add_parser(commands)
     return parser
 

@@ -84,8 +84,8 @@ def make_sheet(items: Sequence[Item], labels: Sequence[str], *, captions: Sequen
     return sheet
 
 
-def save_sheet(path: Path, items: Sequence[Item], labels: Sequence[str], *, captions: Sequence[str] = ()) -> None:
+def save_sheet(path: Path, items: Sequence[Item], labels: Sequence[str], *, captions: Sequence[str] = (), columns: int = 3) -> None:
     """Write a contact sheet as PNG; see :func:`make_sheet`."""
-    sheet = make_sheet(items, labels, captions=captions)
+    sheet = make_sheet(items, labels, captions=captions, columns=columns)
     with replacing(path) as temporary:
         sheet.save(temporary, format="PNG")

@@ -5,9 +5,29 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["CLASS_LABELS", "UNKNOWN", "Emitter", "Plan", "Recipe", "Scene", "make_scene", "realise"]
+__all__ = [
+    "CLASS_LABELS",
+    "UNKNOWN",
+    "Emitter",
+    "MaskKind",
+    "Plan",
+    "Recipe",
+    "Scene",
+    "load_recipe",
+    "make_scene",
+    "make_scenes",
+    "realise",
+]
 
-_HOMES = {"CLASS_LABELS": "labels", "UNKNOWN": "labels"}  # the others live in scene
+_HOMES = {
+    "CLASS_LABELS": "labels",
+    "UNKNOWN": "labels",
+    "MaskKind": "labels",
+    "Emitter": "truth",
+    "Plan": "plan",
+    "Recipe": "recipe",
+    "load_recipe": "recipe",
+}  # the others live in scene; imported when asked for, so that a waveform can be had without the rest
 
 
 def __getattr__(name: str) -> Any:

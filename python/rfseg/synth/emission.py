@@ -101,7 +101,8 @@ def _through_channel(signal: OfdmSignal, channel: Channel, amplitude: float, gen
                 total = torch.zeros(signal.symbol_count, elements.shape[1], dtype=torch.complex64, device=elements.device)
             rows = torch.arange(signal.symbol_count, device=elements.device) if grid.symbols is None else grid.symbols
             total.index_add_(0, rows, elements)
-    assert total is not None
+    if total is None:  # nobody sends
+        total = torch.zeros(signal.symbol_count, freqs.numel(), dtype=torch.complex64, device=freqs.device)
     return total
 
 

@@ -23,7 +23,7 @@ from typing import Iterable, Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from ..geometry import Geometry
 from .ofdm import Numerology, OfdmSignal
@@ -46,7 +46,7 @@ UNKNOWN = 255
 _CELL_HZ = 180e3  # a resource block at 15 kHz
 _FILLED_PAUSE_S = 0.25e-3
 _GUESSABLE_S = 2e-3
-_VISIBLE_DB = -8.0  # mean over _VISIBLE_S and some cells, re the noise: the weakest carrier that can be seen
+_VISIBLE_DB = -8.0  # mean over some cells of the strongest row within _VISIBLE_S, re the noise: what can just be seen
 _VISIBLE_SHORT_DB = -5.0  # in frames shorter than _SHORT_S
 _SHORT_S = 4e-3
 _VISIBLE_S = 2e-3
@@ -54,7 +54,7 @@ _VISIBLE_CELLS = 7
 _ENERGY_DB = -3.0
 _RADAR_CLEAR_DB = 1.5  # over the expected maximum of the background: surely visible
 _RADAR_UNSURE_DB = -3.0  # between the two nobody can tell
-_ROLLED_OFF = 10 ** (-12 / 20)  # passband amplitude below which a carrier counts as cut away
+_COVERED = 2.0  # so much stronger than a carrier, another emitter hides it
 
 
 class MaskKind(str, Enum):
@@ -171,8 +171,8 @@ def _hull(used: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
     return low.numpy(), high.numpy()
 
 
-def _carrier_pixels(carrier: Carrier, geometry: Geometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bool ``(T, F)`` each: surely on air; inside its band; too weak to be seen there."""
+def _carrier_pixels(carrier: Carrier, geometry: Geometry, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bool ``(T, F)`` each: in use; inside its band; too weak to be seen over ``floor``."""
     frequencies = (np.arange(geometry.bins) - geometry.bins // 2) * geometry.bin_width
     inside = (frequencies >= carrier.low) & (frequencies < carrier.high)
     cell = np.clip(((frequencies - carrier.low) / _CELL_HZ).astype(int), 0, carrier.power.shape[1] - 1)  # (F,)
@@ -181,40 +181,47 @@ def _carrier_pixels(carrier: Carrier, geometry: Geometry) -> tuple[np.ndarray, n
     low, high = _hull(power > 0, window)
     used = (cell >= low[:, None]) & (cell <= high[:, None]) & inside
     rows = max(1, min(round(_VISIBLE_S / geometry.row_duration), geometry.rows))
-    level = uniform_filter1d(uniform_filter1d(power, rows, axis=0, mode="nearest"), _VISIBLE_CELLS, axis=1, mode="nearest")
+    level = maximum_filter1d(uniform_filter1d(power, _VISIBLE_CELLS, axis=1, mode="nearest"), rows, axis=0, mode="nearest")
     limit_db = _VISIBLE_SHORT_DB if geometry.frame_duration < _SHORT_S else _VISIBLE_DB
-    weak = level * 10 ** (carrier.snr_db / 10) < 10 ** (limit_db / 10)
-    return used, np.broadcast_to(inside, used.shape), weak[:, cell]
+    weak = level[:, cell] * 10 ** ((carrier.snr_db - limit_db) / 10) < floor
+    return used, np.broadcast_to(inside, used.shape), weak
 
 
-def mask_carriers(carriers: Iterable[Carrier], geometry: Geometry, passband: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mask of the carriers and the power they add to the noise.
+def mask_carriers(
+    carriers: Iterable[Carrier], geometry: Geometry, *, floor: np.ndarray, others: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mask of the carriers and the power that a radar has to stand out from.
 
     Parameters
     ----------
-    passband : float ``(F,)``
-        Amplitude of the receive filter at each bin.
+    floor : float ``(F,)``
+        Noise power at each bin as an emitter in front of the receive filter sees it, 1 where the filter is flat.
+    others : float32 ``(T, F)`` or None
+        Mean power of the emitters that are Noise, in the unit of ``floor``.
 
     Returns
     -------
     mask : uint8 ``(T, F)``
     background : float32 ``(T, F)``
-        Mean power of noise and carriers, noise = 1.
+        Mean power of noise, carriers and others.
     """
     shape = (geometry.rows, geometry.bins)
     mask = np.zeros(shape, np.uint8)
     strongest = np.zeros(shape, np.float32)
-    background = np.ones(shape, np.float32)
-    cut_away = passband <= _ROLLED_OFF
+    background = np.broadcast_to(floor, shape).astype(np.float32)
+    if others is not None:
+        background += others
     for carrier in carriers:
         state = _row_states(carrier, geometry)[:, None]
-        used, inside, weak = _carrier_pixels(carrier, geometry)
+        used, inside, weak = _carrier_pixels(carrier, geometry, floor)
+        power = 10 ** (carrier.snr_db / 10)
+        if others is not None:
+            weak |= others > _COVERED * power
         seen = (state == 1) & used
         unknown = ((state == 2) & inside) | ((state == 1) & inside & ~used)
-        power = 10 ** (carrier.snr_db / 10)
         mask[unknown & (mask == 0)] = UNKNOWN
         wins = seen & (power > strongest)
-        mask[wins] = np.where(weak | cut_away, UNKNOWN, carrier.class_id)[wins]
+        mask[wins] = np.where(weak, UNKNOWN, carrier.class_id)[wins]
         strongest[wins] = power
         background[seen] += power
     return mask, background

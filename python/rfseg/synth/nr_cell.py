@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import SceneError
-from .nr_timing import SSB_CASES, ssb_first_symbols
+from .nr_timing import SSB_CASES, sendable_blocks, ssb_first_symbols
 from .traffic import LOADS
 
 __all__ = ["CHANNELS_MHZ", "CORESET0", "SSB_WIDTH", "NrCell"]
@@ -170,6 +170,13 @@ class NrCell:
             raise SceneError(
                 f"ssb_period_ms={self.ssb_period_ms!r}, ssb_offset_ms={self.ssb_offset_ms!r}: expected a period of "
                 f"{_SSB_PERIODS_MS} and a multiple of 5 below it"
+            )
+        halves = (0, 1) if self.ssb_period_ms == 5 else (self.ssb_offset_ms // 5 % 2,)
+        possible = sendable_blocks(self.ssb_case, self.ssb_count, self.spacing, self.tdd, self.special_symbols, halves)
+        if set(sent) - set(possible):
+            raise SceneError(
+                f"ssb_blocks={sent!r} fall into the uplink of tdd={self.tdd!r} with {self.special_symbols!r} special symbols; "
+                f"possible are {possible}"
             )
         if self.coreset0 is not None and (self.ssb_spacing != self.spacing or not self._has_room_for_coreset0()):
             raise SceneError(f"coreset0={self.coreset0!r} does not fit around ssb_subcarrier={self.ssb_subcarrier!r}; use None")

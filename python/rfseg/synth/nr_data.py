@@ -21,7 +21,7 @@ __all__ = ["DataPlan", "dmrs_symbols", "paint_data", "paint_sib1", "plan_data"]
 
 _MINI_SLOTS = (2, 4, 7)  # symbols of mapping type B: TS 38.214 table 5.1.2.1-1
 _SHORTENED = 0.1  # share of transmissions that end before the slot does
-_CHUNK = 3  # slots at once: their elements stay in the cache
+_CACHED_SLOTS = 3  # slots at once on a CPU: their elements stay in its cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,11 +120,11 @@ def plan_data(cell: NrCell, slots: np.ndarray, limits: np.ndarray, rng: np.rando
     )
 
 
-def _runs(places: np.ndarray) -> list[slice]:
-    """Consecutive integers as slices of the array, at most :data:`_CHUNK` long."""
+def _runs(places: np.ndarray, longest: int) -> list[slice]:
+    """Consecutive integers as slices of the array, at most ``longest`` long."""
     cuts = np.flatnonzero(np.diff(places) != 1) + 1
     edges = [0, *cuts.tolist(), places.size]
-    return [slice(a, min(a + _CHUNK, end)) for start, end in zip(edges, edges[1:], strict=False) for a in range(start, end, _CHUNK)]
+    return [slice(a, min(a + longest, end)) for start, end in zip(edges, edges[1:], strict=False) for a in range(start, end, longest)]
 
 
 def paint_data(cell: NrCell, grid: SlotGrid, plan: DataPlan, generator: torch.Generator) -> None:
@@ -137,12 +137,13 @@ def paint_data(cell: NrCell, grid: SlotGrid, plan: DataPlan, generator: torch.Ge
     scale = amplitude * (1.5 / ((top + 1.0) ** 2 - 1.0)).sqrt()  # unit mean power: TS 38.211 clause 5.1
     scale = scale.repeat_interleave(24, dim=1)  # (N, 2 K): real and imaginary parts
     top = top.to(torch.int8).repeat_interleave(24, dim=1)
+    longest = _CACHED_SLOTS if device.type == "cpu" else grid.slots.size
     shapes = plan.first * (SLOT_SYMBOLS + 1) + plan.end
     for shape in np.unique(shapes):
         chosen = np.flatnonzero(shapes == shape)
         first, end = divmod(int(shape), SLOT_SYMBOLS + 1)
         places = np.searchsorted(grid.slots, plan.slots[chosen])
-        for run in _runs(places):
+        for run in _runs(places, longest):
             low, which = int(places[run.start]), chosen[run]
             part = torch.view_as_real(grid.elements[low : low + which.size, first:end]).flatten(2)  # (n, symbols, 2 K)
             _fill(part, _rows(top, which), _rows(scale, which), generator)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -145,10 +146,32 @@ class Numerology:
         return (block * self.half_ms + offsets[index % self.symbols]) / self.grid_rate
 
 
+@lru_cache(maxsize=4)
+def _qpsk_of_byte(device: str) -> Tensor:
+    """Four elements for each byte, complex64 ``(256, 4)``."""
+    bits = (torch.arange(256)[:, None] >> torch.arange(8)) & 1
+    return torch.view_as_complex(((1.0 - 2.0 * bits) * 2**-0.5).unflatten(1, (4, 2))).to(device)
+
+
 def qpsk(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Random unit-power QPSK, complex64, on the generator's device."""
-    bits = torch.randint(0, 2, (*shape, 2), generator=generator, dtype=torch.int8, device=generator.device)
-    return torch.view_as_complex((bits.float() * 2 - 1) * 2**-0.5)
+    count = math.prod(shape)
+    draws = torch.randint(0, 256, (-(-count // 4),), generator=generator, device=generator.device)
+    return _qpsk_of_byte(str(generator.device))[draws].flatten()[:count].reshape(shape)
+
+
+def _runs(subcarriers: Tensor, size: int) -> list[tuple[slice, slice]]:
+    """Columns that lie side by side, and their bins of an unshifted spectrum; those outside it are left out."""
+    places = subcarriers.tolist()
+    cuts = [i for i in range(1, len(places)) if places[i] != places[i - 1] + 1 or places[i] == 0]
+    runs = []
+    for first, last in zip([0, *cuts], [*cuts, len(places)], strict=True):
+        skipped = max(0, -size // 2 - places[first])
+        kept = min(last - first, size // 2 - places[first])
+        if skipped < kept:
+            start = (places[first] + skipped) % size
+            runs.append((slice(first + skipped, first + kept), slice(start, start + kept - skipped)))
+    return runs
 
 
 def modulate(grid: Tensor, subcarriers: Tensor, numerology: Numerology, *, half_shift: bool = False) -> Tensor:
@@ -177,8 +200,8 @@ def modulate_many(grids: list[tuple[Tensor, Tensor]], numerology: Numerology, *,
     counts = [grid.shape[0] for grid, _ in grids]
     spectrum = torch.zeros(sum(counts), size, dtype=torch.complex64, device=device)
     for (grid, subcarriers), part in zip(grids, spectrum.split(counts), strict=True):
-        inside = (subcarriers >= -size // 2) & (subcarriers < size // 2)
-        part[:, subcarriers[inside] % size] = grid[:, inside]
+        for source, target in _runs(subcarriers, size):
+            part[:, target] = grid[:, source]
     body = torch.fft.ifft(spectrum, norm="ortho").unflatten(0, (-1, numerology.symbols))  # (H, symbols, size)
     sign = 1.0
     if half_shift:  # half a turn per symbol length, so the prefix has the other sign

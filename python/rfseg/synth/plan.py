@@ -26,6 +26,7 @@ _LTE_WEIGHTS = {1.4: 0.4, 3.0: 0.5, 5.0: 1.0, 10.0: 1.0, 15.0: 1.0, 20.0: 1.0}
 _SPACING_WEIGHTS = {15e3: 0.4, 30e3: 0.52, 60e3: 0.08}
 _WIDEST_SHARE = 0.8  # of the band, for a scattered carrier
 _FILLING = (0.55, 1.3)  # occupied bandwidth over sample rate of a carrier that fills the band
+_NARROW_RATE = 25e6  # Hz; receivers of one Wi-Fi channel
 _NEIGHBOUR_WIDTHS = (4e6, 20e6)  # Hz
 
 
@@ -273,12 +274,24 @@ def _others(law: OtherLaw, samp_rate: float, carriers: list[CarrierPlan], rng: n
     for _ in range(1 + _count(law.counts, rng)):
         kind = kinds[_count(weights, rng)]
         for _ in range(8):
-            emitter = draw_other(kind, rng.uniform(-0.5, 0.5) * samp_rate, float(rng.uniform(*law.snr_db)), rng)
+            emitter = draw_other(kind, 0.0, float(rng.uniform(*law.snr_db)), rng)
+            emitter = replace(emitter, center=_other_center(emitter, samp_rate, carriers, rng))
             taken = [*carriers, *found]
             if kind in SPREAD_KINDS or emitter.width > samp_rate or all(abs(emitter.center - p.center) > 0.5 * (emitter.width + p.width) for p in taken):
                 found.append(emitter)
                 break
     return found
+
+
+def _other_center(emitter: OtherEmitter, samp_rate: float, carriers: list[CarrierPlan], rng: np.random.Generator) -> float:
+    """Anywhere; often so that Wi-Fi fills a narrow band, and GSM lines touch an LTE carrier."""
+    if emitter.kind == "wifi" and not carriers and samp_rate <= _NARROW_RATE and rng.random() < 0.5:
+        return float(rng.normal(0, 1e6))
+    hosts = [c for c in carriers if c.label == "LTE"]
+    if emitter.kind == "gsm" and hosts and rng.random() < 0.5:
+        host = hosts[int(rng.integers(len(hosts)))]
+        return host.center + float(rng.choice([-1, 1]) * (0.5 * (host.width + emitter.width) + rng.uniform(0, 0.3e6)))
+    return float(rng.uniform(-0.5, 0.5) * samp_rate)
 
 
 def _radars(

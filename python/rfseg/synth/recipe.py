@@ -10,11 +10,13 @@ import importlib.resources
 import math
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Mapping, get_type_hints
+from typing import Any, Iterable, Mapping, get_type_hints
 
 from ..errors import SceneError
 from ..geometry import FRAME_DURATION_RANGE, SAMP_RATE_RANGE
 from . import lte, nr
+from .other import OTHER_KINDS
+from .radar import FAMILIES
 
 try:
     import tomllib
@@ -126,7 +128,7 @@ class CarrierLaw:
     adjacent_share: float = 0.15
     outside_share: float = 0.10
     overlap_share: float = 0.03
-    uplink_share: float = 0.08
+    uplink_share: float = 0.05
     tdd_share: float = 0.30
     lte_tdd: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
     nr_tdd: tuple[str, ...] = ("DDDSU", "DDDSUUDDDD", "DDDDDDDSUU")
@@ -159,6 +161,7 @@ class RadarLaw:
         _check_share("radars.share", self.share)
         _check_share("radars.on_carrier_share", self.on_carrier_share)
         _check_weights("radars.counts", self.counts)
+        _check_names("radars", FAMILIES, self.families, self.excluded)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +179,7 @@ class OtherLaw:
         _check_share("others.share", self.share)
         _check_share("others.share_alone", self.share_alone)
         _check_weights("others.counts", self.counts)
+        _check_names("others", OTHER_KINDS, self.kinds, self.excluded)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,6 +349,15 @@ def _check_share(name: str, value: float) -> None:
 def _check_weights(name: str, weights: Any) -> None:
     if not weights or min(weights) < 0 or sum(weights) <= 0:
         raise SceneError(f"{name}={tuple(weights)!r} must be weights of at least 0 that do not all vanish")
+
+
+def _check_names(where: str, known: Iterable[str], wanted: tuple[str, ...], excluded: tuple[str, ...]) -> None:
+    known = list(known)
+    for name in (*wanted, *excluded):
+        if name not in known:
+            raise SceneError(f"{where}: there is no {name!r}; choose from {', '.join(known)}")
+    if not set(wanted or known) - set(excluded):
+        raise SceneError(f"{where}: everything is excluded; leave something, or set the share to 0")
 
 
 def _check_direction(name: str, value: str) -> None:

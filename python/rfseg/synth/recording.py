@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..atomic import make_folder, replacing
 from .scene import Scene
 
-__all__ = ["write_recording"]
+__all__ = ["DATATYPES", "write_recording"]
 
 _SCALES = {"ci8": (np.int8, 2**7), "ci16_le": (np.dtype("<i2"), 2**15)}  # datatype: (type, full scale)
+DATATYPES = (*_SCALES, "cf32_le")
 
 
 def write_recording(
@@ -24,8 +26,13 @@ def write_recording(
     ----------
     center_freq : float or None
         RF centre that the recording states, Hz; None for a baseband scene.
-    datatype : {"ci8", "ci16_le", "cf32_le"}
-        SigMF datatype of the samples.
+    datatype : str
+        Of the samples, one of :data:`DATATYPES`.
+
+    Raises
+    ------
+    RecordingError
+        If the files cannot be written.
     """
     samples = scene.iq[: scene.geometry.frame_samples]
     if datatype == "cf32_le":
@@ -59,6 +66,8 @@ def write_recording(
         "captures": [{"core:sample_start": 0} | ({} if center_freq is None else {"core:frequency": center_freq})],
         "annotations": annotations,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_name(path.name + ".sigmf-data").write_bytes(data)
-    path.with_name(path.name + ".sigmf-meta").write_text(json.dumps(meta, indent=2) + "\n")
+    make_folder(path.parent)
+    with replacing(path.with_name(path.name + ".sigmf-data")) as temporary:
+        temporary.write_bytes(data)
+    with replacing(path.with_name(path.name + ".sigmf-meta")) as temporary:
+        temporary.write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")

@@ -22,12 +22,12 @@ from .labels import UNKNOWN, Carrier, MaskKind, channel_mask, energy_mask, mask_
 from .other import add_other
 from .plan import Plan, draw_plan
 from .radar import radar_samples
-from .receiver import digitise, noise_slope, passband
+from .receiver import converter_noise, digitise, noise_slope, passband
 from .recipe import Recipe
 from .rows import scene_rows
 from .truth import Emitter, list_emitters
 
-__all__ = ["Emitter", "Plan", "Recipe", "Scene", "make_scene", "make_scenes", "realise", "realise_many"]
+__all__ = ["Scene", "make_scene", "make_scenes", "realise", "realise_many"]
 
 _HANN_ENBW_BINS = 1.5  # equivalent noise bandwidth of the window
 _OCCUPIED = (MaskKind.OCCUPIED,)
@@ -99,6 +99,8 @@ class _Air:
     emissions: list[Emission] = field(default_factory=list)
     carriers: list[Carrier] = field(default_factory=list)
     spans: list[tuple[int, int]] = field(default_factory=list)  # of each carrier's emissions
+    others: Tensor | None = None  # spectrum of the emitters that are Noise
+    power: float = 1.0  # mean, of all that reaches the converter
 
 
 def realise_many(
@@ -206,8 +208,11 @@ def _receive(air: _Air, signal: Tensor, milliseconds: int, geometry: Geometry) -
         noisy = signal + _white(count, generator)
     else:
         spectrum = _crop(torch.fft.fft(signal, norm="ortho"), count)
-        for emitter in air.plan.others:
-            add_other(spectrum, milliseconds, emitter, rng=air.rng, generator=generator)
+        if air.plan.others:
+            air.others = torch.zeros_like(spectrum)
+            for emitter in air.plan.others:
+                add_other(air.others, milliseconds, emitter, rng=air.rng, generator=generator)
+            spectrum = spectrum + air.others
         freqs = torch.fft.fftfreq(count, 1.0 / samp_rate, device=spectrum.device)
         noise = _white(count, generator)
         if receiver.floor_slope_db:
@@ -217,8 +222,9 @@ def _receive(air: _Air, signal: Tensor, milliseconds: int, geometry: Geometry) -
             spectrum *= passband(receiver, freqs, samp_rate)
             spectrum += _white(count, generator) * 10 ** (receiver.floor_db / 20)
         noisy = torch.fft.ifft(spectrum, norm="ortho")
-    needed = geometry.frame_samples + geometry.overhang
-    return digitise(noisy[:needed], receiver, samp_rate=samp_rate, rng=air.rng, generator=generator)
+    noisy = noisy[: geometry.frame_samples + geometry.overhang]
+    air.power = float(torch.view_as_real(noisy).square().mean()) * 2
+    return digitise(noisy, receiver, samp_rate=samp_rate, rng=air.rng, generator=generator)
 
 
 def _masks(
@@ -226,16 +232,10 @@ def _masks(
 ) -> dict[MaskKind, np.ndarray]:
     """The masks of a scene, on the CPU."""
     plan, count = air.plan, round(air.plan.samp_rate * milliseconds / 1e3)
-    freqs = torch.from_numpy((np.arange(geometry.bins) - geometry.bins // 2) * geometry.bin_width)
-    gain = passband(plan.receiver, freqs, geometry.samp_rate).numpy()
-    occupied, background = mask_carriers(air.carriers, geometry, gain)
-    background += noise_slope(plan.receiver, freqs, geometry.samp_rate).numpy() ** 2 - 1.0
-    if plan.receiver.is_shaping:
-        background += 10 ** (plan.receiver.floor_db / 10) / gain**2
-    for other in plan.others:
-        if other.duty >= 1.0:
-            low, high = (geometry.freq_edge(other.center + s * other.width / 2) for s in (-1, 1))
-            background[:, max(0, round(low)) : max(0, round(high))] += 10 ** (other.snr_db / 10)
+    others = None
+    if air.others is not None and (air.carriers or radar is not None):
+        others = _noise_free(torch.fft.ifft(air.others, norm="ortho"), geometry)[0].cpu().numpy()
+    occupied, background = mask_carriers(air.carriers, geometry, floor=_floor(air, geometry), others=others)
     if radar is not None:
         mask_radar(occupied, _radar_peak(_resample(radar, count), geometry), background, geometry)
     _hide_gap(occupied, plan, geometry)
@@ -250,6 +250,18 @@ def _masks(
     if MaskKind.CHANNEL in kinds:
         masks[MaskKind.CHANNEL] = channel_mask(air.carriers, occupied, geometry)
     return masks
+
+
+def _floor(air: _Air, geometry: Geometry) -> np.ndarray:
+    """Noise at each bin as an emitter in front of the receive filter sees it, ``(F,)``."""
+    receiver = air.plan.receiver
+    freqs = torch.from_numpy((np.arange(geometry.bins) - geometry.bins // 2) * geometry.bin_width)
+    behind = converter_noise(receiver, air.power)
+    floor = noise_slope(receiver, freqs, geometry.samp_rate).numpy() ** 2
+    if not receiver.is_shaping:
+        return floor + behind
+    behind += 10 ** (receiver.floor_db / 10)
+    return floor + behind / passband(receiver, freqs, geometry.samp_rate).numpy() ** 2
 
 
 def _noise_free(samples: Tensor, geometry: Geometry, *, first_row: int = 0, rows: int | None = None) -> Tensor:

@@ -10,10 +10,10 @@ __all__ = ["LOADS", "allocation"]
 
 # Name: probability; share of slots with data; share of groups used in such a slot (low, high)
 LOADS: dict[str, tuple[float, tuple[float, float], tuple[float, float]]] = {
-    "idle": (0.18, (0.0, 0.03), (0.05, 0.3)),
-    "light": (0.24, (0.05, 0.4), (0.05, 0.5)),
-    "medium": (0.26, (0.4, 0.9), (0.2, 0.9)),
-    "full": (0.32, (0.95, 1.0), (0.9, 1.0)),
+    "idle": (0.08, (0.0, 0.03), (0.05, 0.3)),
+    "light": (0.22, (0.05, 0.4), (0.05, 0.5)),
+    "medium": (0.30, (0.4, 0.9), (0.2, 0.9)),
+    "full": (0.40, (0.95, 1.0), (0.9, 1.0)),
 }
 
 

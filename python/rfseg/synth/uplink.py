@@ -20,11 +20,11 @@ __all__ = ["UPLINK_LOADS", "Grant", "Payload", "Piece", "assemble", "beside", "d
 
 # Name: probability; share of intervals with data; users at once (low, high); share of the blocks (low, high)
 UPLINK_LOADS: dict[str, tuple[float, tuple[float, float], tuple[int, int], tuple[float, float]]] = {
-    "idle": (0.24, (0.0, 0.02), (1, 1), (0.02, 0.1)),
+    "idle": (0.14, (0.0, 0.02), (1, 1), (0.02, 0.1)),
     "light": (0.26, (0.05, 0.4), (1, 2), (0.02, 0.3)),
-    "medium": (0.20, (0.4, 0.9), (1, 4), (0.2, 0.9)),
+    "medium": (0.26, (0.4, 0.9), (1, 4), (0.2, 0.9)),
     "peak": (0.18, (0.7, 1.0), (1, 1), (0.6, 1.0)),
-    "full": (0.12, (0.95, 1.0), (2, 5), (0.9, 1.0)),
+    "full": (0.16, (0.95, 1.0), (2, 5), (0.9, 1.0)),
 }
 _SPREAD_DB = 15.0  # of users' powers to either side of the first user's
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -73,13 +73,8 @@ class Evaluation:
 
 def validation_scenes(count: int, recipe: Recipe, *, first: int = 0) -> list[Scene]:
     """Held-out scenes; the samples are dropped to save memory."""
-    scenes = []
-    for index in range(first, first + count):
-        scene = make_scene(recipe, VALIDATION_SEED + index)
-        scenes.append(
-            Scene(geometry=scene.geometry, iq=scene.iq[:0], rows=scene.rows, mask=scene.mask, emitters=scene.emitters)
-        )
-    return scenes
+    scenes = (make_scene(recipe, VALIDATION_SEED + index) for index in range(first, first + count))
+    return [replace(scene, iq=scene.iq[:0]) for scene in scenes]
 
 
 def evaluate(model: DeployableSegmenter, scenes: Iterable[Scene]) -> Evaluation:

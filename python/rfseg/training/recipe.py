@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..errors import SceneError
-from ..synth import Recipe
+from ..synth import Recipe, load_recipe
 
 __all__ = ["VALIDATION_SEED", "TrainingRecipe"]
 
@@ -57,7 +57,7 @@ class TrainingRecipe:
     error_weight: float = 0.5
     ema_decay: float = 0.999
     jitter_db: float = 10.0
-    scenes: Recipe = field(default_factory=Recipe)
+    scenes: Recipe = field(default_factory=lambda: load_recipe("standard"))
 
     def __post_init__(self) -> None:
         if self.minutes <= 0:
