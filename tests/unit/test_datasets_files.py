@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rfseg.datasets.hdf4 import decode_raster, read_raster
+from rfseg.datasets.hdf4 import decode_raster, encode_raster, read_raster
 from rfseg.datasets.labelcolours import colours_to_mask
 from rfseg.datasets.pictures import picture_size, read_labels, read_picture
 from rfseg.errors import DatasetError
@@ -70,6 +70,20 @@ def hdf4(
 def test_an_hdf4_raster_is_read(rle: bool, old: bool, twins: bool, blocks: int) -> None:
     content = hdf4(RASTER, rle=rle, old=old, twins=twins, blocks=blocks)
     assert np.array_equal(decode_raster(content), RASTER)
+
+
+def test_an_hdf4_raster_survives_the_round_trip() -> None:
+    content = encode_raster(RASTER)
+    assert np.array_equal(decode_raster(content), RASTER)
+    # What the HDF library's own reader asks for besides: a raster image group and the number type DFNT_UCHAR8.
+    assert struct.pack(">HHHH", 300, 2, 302, 2) in content and struct.pack(">HH", 106, 2) in content[:54]
+    assert content[58:62] == bytes((1, 3, 8, 0))
+
+
+@pytest.mark.parametrize("raster", [RASTER.astype(np.uint16), RASTER[0], RASTER[:0], np.zeros((1, 16385), np.uint8)])
+def test_what_is_no_raster_is_not_written(raster: np.ndarray) -> None:
+    with pytest.raises(DatasetError, match=r"the raster is uint\d+ \(.*expected uint8 \(height, width\) of 1 to 16384 each"):
+        encode_raster(raster)
 
 
 @pytest.mark.parametrize("rle", [False, True])

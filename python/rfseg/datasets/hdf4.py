@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import DatasetError
 
-__all__ = ["decode_raster", "read_raster"]
+__all__ = ["decode_raster", "encode_raster", "read_raster"]
 
 _MAGIC = b"\x0e\x03\x13\x01"
 _LARGEST_SIDE = 16384  # pixels; far above any published image
@@ -26,6 +26,8 @@ _SPECIAL = 0x4000  # bit of the tag of an element that is chunked, linked or sto
 _DIMENSIONS, _DIMENSIONS_8 = 300, 200  # DFTAG_ID: two int32 and more; DFTAG_ID8: two uint16
 _RAW, _COMPRESSED = (302, 202), (303, 203)  # DFTAG_RI, DFTAG_RI8; DFTAG_CI, DFTAG_CI8
 _NO_COMPRESSION, _RLE = 0, 11  # DFTAG_RLE, as the dimension record names it
+_NUMBER_TYPE, _GROUP = 106, 306  # DFTAG_NT, DFTAG_RIG
+_UCHAR8 = bytes((1, 3, 8, 0))  # of DFTAG_NT: version, DFNT_UCHAR8, bits, class; the HDF library reads no other
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,35 @@ def decode_raster(content: bytes) -> np.ndarray:
     if len(data) != width * height:
         raise DatasetError(f"holds {len(data)} bytes for {width} x {height} pixels, expected {width * height}")
     return np.frombuffer(data, np.uint8).reshape(height, width)
+
+
+def encode_raster(raster: np.ndarray) -> bytes:
+    """The content of an HDF4 file with one raster image, not compressed; inverse of :func:`decode_raster`.
+
+    Parameters
+    ----------
+    raster : uint8 ``(height, width)``
+
+    Raises
+    ------
+    DatasetError
+        If the raster is of another type or shape, or larger than any published image.
+    """
+    if raster.dtype != np.uint8 or raster.ndim != 2 or not 0 < min(raster.shape) <= max(raster.shape) <= _LARGEST_SIDE:
+        raise DatasetError(
+            f"the raster is {raster.dtype} {raster.shape}, expected uint8 (height, width) of 1 to {_LARGEST_SIDE} each"
+        )
+    height, width = raster.shape
+    ref, components, interlace = 2, 1, 0
+    dimensions = struct.pack(">iiHHHHHH", width, height, _NUMBER_TYPE, ref, components, interlace, _NO_COMPRESSION, 0)
+    group = struct.pack(">HHHH", _DIMENSIONS, ref, _RAW[0], ref)  # what belongs to the image
+    elements = ((_NUMBER_TYPE, _UCHAR8), (_DIMENSIONS, dimensions), (_RAW[0], raster.tobytes()), (_GROUP, group))
+    offset = len(_MAGIC) + 6 + 12 * len(elements)
+    head = _MAGIC + struct.pack(">HI", len(elements), 0)
+    for tag, content in elements:
+        head += struct.pack(">HHII", tag, ref, offset, len(content))
+        offset += len(content)
+    return head + b"".join(content for _, content in elements)
 
 
 def _elements(content: bytes) -> list[_Element]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Collection
+from typing import Any, Collection, Mapping
 
 import numpy as np
 import torch
 
 from ..datasets.items import Content, Item, SetDescription, level_rows
+from ..datasets.shardset import ShardSet
 from .labels import MaskKind
 from .recipe import Recipe
 from .recording import write_recording
 from .scene import Scene, make_scenes
 
-__all__ = ["SceneMaker", "captions_of", "describe_set", "scene_item", "scene_name"]
+__all__ = ["SceneMaker", "describe_set", "scene_item", "scene_name"]
 
 
 def scene_name(recipe: Recipe, seed: int) -> str:
@@ -52,9 +53,9 @@ def describe_set(recipe: Recipe, kinds: Collection[MaskKind]) -> SetDescription:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SceneMaker:
-    """Makes the item of a seed; can be sent to another process.
+    """Makes the scene of a seed as an item; can be sent to another process.
 
     Parameters
     ----------
@@ -74,6 +75,11 @@ class SceneMaker:
     recordings: Path | None = None
     datatype: str = "ci16_le"
 
+    @property
+    def description(self) -> SetDescription:
+        """What all scenes have in common."""
+        return describe_set(self.recipe, self.kinds)
+
     def __call__(self, seed: int) -> Item:
         torch.set_num_threads(1)
         return self.many([seed])[0]
@@ -92,14 +98,18 @@ class SceneMaker:
                 )
         return [scene_item(scene, seed, self.kinds) for seed, scene in zip(seeds, scenes, strict=True)]
 
+    def write_files(self, made: ShardSet) -> dict[str, Path]:
+        """Recordings that are missing, for the set may have been made without them; where they all are."""
+        if self.recordings is None:
+            return {}
+        for seed in range(made.plan.first_seed, made.plan.first_seed + made.plan.count):
+            if not (self.recordings / f"{scene_name(self.recipe, seed)}.sigmf-meta").is_file():
+                self(seed)
+        return {"recordings": self.recordings}
 
-def captions_of(items: list[Item]) -> list[str]:
-    """One line for each item: seed, rate, duration and what is in it."""
-    return [_caption(item.metadata) for item in items]
-
-
-def _caption(facts: dict[str, Any]) -> str:
-    plan = facts["plan"]
-    parts = [f"{c['label']}{c['channel_mhz']:g}@{c['snr_db']:.0f}" for c in plan["carriers"]]
-    parts += [r["family"] for r in plan["radars"]] + [o["kind"] for o in plan["others"]]
-    return f"{facts['seed']}: {facts['samp_rate'] / 1e6:g} MS/s {facts['frame_duration'] * 1e3:g} ms {' '.join(parts)}"
+    def caption(self, facts: Mapping[str, Any]) -> str:
+        """Seed, rate, duration and what is in a scene, by the metadata of its item."""
+        plan = facts["plan"]
+        parts = [f"{c['label']}{c['channel_mhz']:g}@{c['snr_db']:.0f}" for c in plan["carriers"]]
+        parts += [r["family"] for r in plan["radars"]] + [o["kind"] for o in plan["others"]]
+        return f"{facts['seed']}: {facts['samp_rate'] / 1e6:g} MS/s {facts['frame_duration'] * 1e3:g} ms {' '.join(parts)}"

@@ -7,21 +7,17 @@ of their own (``[[carriers.fixed]]``) and replace the random ones.
 from __future__ import annotations
 
 import importlib.resources
-import math
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Iterable, Mapping, get_type_hints
+from typing import Any, Iterable
 
 from ..errors import SceneError
 from ..geometry import FRAME_DURATION_RANGE, SAMP_RATE_RANGE
 from . import lte, nr
 from .other import OTHER_KINDS
+from .protocol_recipe import ProtocolRecipe
 from .radar import FAMILIES
-
-try:
-    import tomllib
-except ImportError:  # Python 3.10
-    import tomli as tomllib
+from .tables import from_table, read_toml
 
 __all__ = ["CarrierLaw", "FixedCarrier", "OtherLaw", "RadarLaw", "ReceiverLaw", "Recipe", "SnrLaw", "list_recipes", "load_recipe"]
 
@@ -186,7 +182,7 @@ class OtherLaw:
 class ReceiverLaw:
     """Overrides of the receiver that is drawn: the bits of its converter, by weight; none: as drawn."""
 
-    bits: _Weighted = ()
+    bits: tuple[tuple[int, float], ...] = ()
     ideal: bool = False  # noise and nothing else
 
 
@@ -272,12 +268,9 @@ class Recipe:
         >>> Recipe.from_toml('name = "quiet"\\n[radars]\\nshare = 0.0').radars.share
         0.0
         """
+        table = read_toml(text, source)
         try:
-            table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise SceneError(f"{source} is no TOML: {error}") from error
-        try:
-            return _from_table(cls, table)
+            return from_table(cls, table)
         except SceneError as error:
             raise SceneError(f"{source}: {error}") from error
 
@@ -288,8 +281,8 @@ def list_recipes() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def load_recipe(name: str | Path) -> Recipe:
-    """A recipe of the library by its name, or a file.
+def load_recipe(name: str | Path) -> Recipe | ProtocolRecipe:
+    """A recipe of the library by its name, or a file; one that has the key ``protocol`` is of a published protocol.
 
     Raises
     ------
@@ -298,47 +291,17 @@ def load_recipe(name: str | Path) -> Recipe:
     """
     if str(name) in list_recipes():
         file = importlib.resources.files(__package__) / "recipes" / f"{name}.toml"
-        return Recipe.from_toml(file.read_text(encoding="utf-8"), source=f"recipe {name}")
+        return _from_toml(file.read_text(encoding="utf-8"), f"recipe {name}")
     try:
         text = Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SceneError(f"no recipe {str(name)!r}: neither a readable file nor one of {', '.join(list_recipes())}") from error
-    return Recipe.from_toml(text, source=str(name))
+    return _from_toml(text, str(name))
 
 
-def _from_table(cls: type, table: Mapping[str, Any], where: str = "") -> Any:
-    """A dataclass from a TOML table, arrays as tuples."""
-    known = {f.name for f in fields(cls)}
-    hints = get_type_hints(cls)
-    values = {}
-    for key, value in table.items():
-        if key not in known:
-            raise SceneError(f"unknown key {where}{key}; known: {', '.join(sorted(known))}")
-        values[key] = _convert(hints[key], value, f"{where}{key}")
-    try:
-        return cls(**values)
-    except TypeError as error:  # a key without default is missing, or a value of another type
-        raise SceneError(f"{where.rstrip('.') or 'recipe'}: {error}") from error
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    """A TOML value as the type that a field asks for."""
-    if is_dataclass(hint):
-        if not isinstance(value, dict):
-            raise SceneError(f"{where}={value!r} must be a table")
-        return _from_table(hint, value, f"{where}.")
-    if where == "carriers.fixed":
-        return tuple(_from_table(FixedCarrier, v, f"{where}.") for v in value)
-    if isinstance(value, list):
-        return tuple(_convert(None, v, where) for v in value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise SceneError(f"{where}={value!r} must be finite")
-    kinds = {float: (int, float), int: (int,), str: (str,), bool: (bool,)}.get(hint)
-    if kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool)):
-        raise SceneError(f"{where}={value!r} must be of type {hint.__name__}")
-    if getattr(hint, "__origin__", None) is tuple:
-        raise SceneError(f"{where}={value!r} must be an array")
-    return float(value) if hint is float else value
+def _from_toml(text: str, source: str) -> Recipe | ProtocolRecipe:
+    kind = ProtocolRecipe if "protocol" in read_toml(text, source) else Recipe
+    return kind.from_toml(text, source=source)
 
 
 def _check_share(name: str, value: float) -> None:
