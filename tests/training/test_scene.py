@@ -1,40 +1,56 @@
 """Scenes: reproducible, of the right shape, and labelled by what can be seen."""
 
+import json
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from scipy import stats
 
 from rfseg.errors import SceneError
 from rfseg.geometry import make_geometry
 from rfseg.spectrogram import frame_rows
-from rfseg.synth import CLASS_LABELS, UNKNOWN, Recipe, make_scene
-from rfseg.synth.demo import demo_scene
+from rfseg.synth import CLASS_LABELS, UNKNOWN, MaskKind, Recipe, load_recipe, make_scene, make_scenes, realise
+from rfseg.synth.channel import Channel
+from rfseg.synth.emission import carrier_emission
 from rfseg.synth.lte import LteCell
-from rfseg.synth.nr import NrCell
-from rfseg.synth.plan import CarrierPlan
-from rfseg.synth.receiver import Receiver
+from rfseg.synth.nr import NrCell, draw_nr
+from rfseg.synth.lte_uplink import draw_lte_uplink
+from rfseg.synth.other import draw_other
+from rfseg.synth.plan import CarrierPlan, Plan, draw_plan
+from rfseg.synth.radar import Pulse, PulseTrain
+from rfseg.synth.receiver import IDEAL_RECEIVER, Receiver
+from rfseg.synth.recipe import CarrierLaw, RadarLaw, SnrLaw
 from rfseg.synth.recording import write_recording
-from rfseg.synth.scene import Plan, realise
+from rfseg.synth.scene import realise_many
 
-QUICK = Recipe(rates=((15.36e6, 1.0), (20e6, 1.0)), durations=((1e-3, 1.0), (5e-3, 1.0)))
-IDEAL = Receiver(
-    flat_share=0.9, rolloff_db=0.0, ripple_db=0.0, ripple_periods=1.0, tilt_db=0.0, floor_db=-40.0, dc_db=None,
-    image_db=None, gain_step_db=0.0, gain_step_place=0.0, bits=None, backoff_db=12.0,
-)  # fmt: skip
+QUICK = replace(load_recipe("standard"), rates=((15.36e6, 1.0), (20e6, 1.0)), durations=((1e-3, 1.0), (5e-3, 1.0)))
 LTE, NR, RADAR = (CLASS_LABELS.index(name) for name in ("LTE", "NR", "Radar"))
+SNR_TOLERANCE_DB = 0.3  # measured on the spectrogram against the request
+UNIFORM_P = 0.01  # least p value of a chi-square test that a law is called uniform
 
 
-def _realise(carrier: CarrierPlan, duration: float, samp_rate: float = 15.36e6, seed: int = 0, **changes):
+def _realise(carrier: CarrierPlan, duration: float, samp_rate: float = 15.36e6, seed: int = 0, kinds=(), **changes):
     plan = Plan(
-        samp_rate=samp_rate, frame_duration=duration, carriers=[carrier], others=[], radars=[], receiver=replace(IDEAL, **changes)
+        samp_rate=samp_rate, frame_duration=duration, carriers=(carrier,), receiver=replace(IDEAL_RECEIVER, **changes), payload_seed=seed
     )
-    return realise(plan, np.random.default_rng(seed))
+    return realise(plan, kinds=kinds)
 
 
-def _lte(snr_db: float = 20.0, load: str = "idle", center: float = 0.0, tdd: int | None = None) -> CarrierPlan:
+def _lte(snr_db: float = 20.0, load: str = "idle", center: float = 0.0, tdd: int | None = None, **changes) -> CarrierPlan:
     cell = LteCell(blocks=25, cell_id=1, ports=2, crs_boost_db=0.0, load=load, control_fill=0.3, tdd=tdd)
-    return CarrierPlan(label="LTE", channel_mhz=5, spacing=15e3, blocks=25, center=center, snr_db=snr_db, cell=cell)
+    facts = dict(label="LTE", channel_mhz=5, spacing=15e3, blocks=25, center=center, snr_db=snr_db, downlink=cell)
+    return CarrierPlan(**{**facts, **changes})
+
+
+def _radar(**changes) -> PulseTrain:
+    facts = dict(
+        family="asr-9", center=3e6, pulses=(Pulse(width=2e-6),), intervals=(1e-3,), first=0.5e-3, snr_db=40.0,
+        scan_peak=None, scan_width=None,
+    )  # fmt: skip
+    return PulseTrain(**{**facts, **changes})
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -43,19 +59,41 @@ def test_a_scene_is_a_function_of_recipe_and_seed(seed):
     assert np.array_equal(first.iq, second.iq)
     assert np.array_equal(first.mask, second.mask)
     assert first.emitters == second.emitters
+    assert first.plan == second.plan
     assert not np.array_equal(first.iq[:100], make_scene(QUICK, seed + 10).iq[:100])
+
+
+def test_scenes_made_together_are_those_made_alone():
+    seeds = [3, 4, 5, 6, 7]
+    for seed, scene in zip(seeds, make_scenes(QUICK, seeds), strict=True):
+        alone = make_scene(QUICK, seed)
+        assert np.array_equal(scene.mask, alone.mask)
+        assert np.allclose(scene.iq, alone.iq, atol=1e-6)
+
+
+def test_plans_of_different_rates_are_not_made_together():
+    plans = [Plan(samp_rate=rate, frame_duration=1e-3) for rate in (15.36e6, 20e6)]
+    with pytest.raises(SceneError, match="plans differ in sample rate or duration"):
+        realise_many(plans)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_rows_are_those_of_the_samples_and_everything_is_finite(seed):
-    scene = make_scene(QUICK, seed)
+    scene = make_scene(QUICK, seed, kinds=tuple(MaskKind))
     geometry = scene.geometry
     assert scene.iq.shape == (geometry.frame_samples + geometry.overhang,)
-    assert scene.rows.shape == (2, 256, geometry.bins) and scene.mask.shape == (256, geometry.bins)
     assert np.isfinite(scene.rows).all()
-    assert np.array_equal(scene.rows, frame_rows(scene.iq, geometry)[0])
-    assert set(np.unique(scene.mask)) <= {0, 1, 2, 3, UNKNOWN}
-    assert np.abs(scene.iq.real).max() <= 1.0 or scene.iq.dtype == np.complex64
+    assert np.allclose(scene.rows, frame_rows(scene.iq, geometry)[0], atol=1e-3)
+    for kind in MaskKind:
+        mask = scene.masks[kind]
+        assert mask.dtype == np.uint8 and mask.shape == (256, geometry.bins)
+        assert set(np.unique(mask)) <= {0, 1, 2, 3, UNKNOWN}
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_record_of_a_scene_is_plain_values(seed):
+    plan = draw_plan(load_recipe("standard"), np.random.default_rng(seed))
+    assert json.loads(json.dumps(plan.to_record(), allow_nan=False))["samp_rate"] == plan.samp_rate
 
 
 def test_an_idle_lte_carrier_is_labelled_solid_over_its_occupied_band():
@@ -76,12 +114,25 @@ def test_uplink_subframes_of_a_tdd_carrier_are_noise():
     assert power[column == LTE].mean() - power[column == 0].mean() > 10
 
 
-def test_an_idle_nr_carrier_is_unknown_but_for_its_synchronisation_blocks():
-    cell = NrCell(
-        blocks=24, spacing=30e3, cell_id=3, load="idle", ssb_subcarrier=24, ssb_symbols=(4, 8), ssb_period_ms=5,
-        ssb_gain_db=0.0, coreset=(0, 24, 2), control_share=0.0, first_data_symbol=2, dmrs_symbols=(2,), csi_period=80,
+def test_the_uplink_of_a_tdd_carrier_has_its_label_and_its_power(rng):
+    up = replace(draw_lte_uplink(25, rng), tdd=2, load="full", prach_period_ms=None)
+    scene = _realise(_lte(load="full", tdd=2, uplink=up, uplink_db=10.0), 10e-3)
+    alone = _realise(_lte(load="full", tdd=2), 10e-3)
+    assert (scene.mask == LTE).sum() > 1.1 * (alone.mask == LTE).sum()
+    gained = (scene.mask == LTE) & (alone.mask == 0)
+    assert np.median(scene.rows[0][gained]) - np.median(scene.rows[0][scene.mask == 0]) > 10
+
+
+def _idle_nr(**changes) -> NrCell:
+    facts = dict(
+        blocks=24, spacing=30e3, cell_id=3, load="idle", ssb_subcarrier=24, ssb_case="B", ssb_count=4, ssb_blocks=(0, 1),
+        ssb_gains_db=(0.0, 0.0), ssb_period_ms=5, coreset=(0, 24, 2), control_share=0.0,
     )  # fmt: skip
-    plan = CarrierPlan(label="NR", channel_mhz=10, spacing=30e3, blocks=24, center=0.0, snr_db=20.0, cell=cell)
+    return NrCell(**{**facts, **changes})
+
+
+def test_an_idle_nr_carrier_is_unknown_but_for_its_synchronisation_blocks():
+    plan = CarrierPlan(label="NR", channel_mhz=10, spacing=30e3, blocks=24, center=0.0, snr_db=20.0, downlink=_idle_nr())
     scene = _realise(plan, 10e-3)
     inside = scene.mask[:, 20:44]
     assert (inside == UNKNOWN).mean() > 0.8
@@ -92,26 +143,69 @@ def test_an_idle_nr_carrier_is_unknown_but_for_its_synchronisation_blocks():
     assert (scene.mask[:, :12] == 0).all()
 
 
+def test_synchronisation_blocks_of_another_spacing_are_labelled_where_they_are():
+    cell = NrCell(
+        blocks=24, spacing=60e3, cell_id=5, load="idle", ssb_subcarrier=100, ssb_case="C", ssb_count=4, ssb_blocks=(0,),
+        ssb_gains_db=(6.0,), ssb_period_ms=5, control_share=0.0, coreset=(0, 24, 1),
+    )  # fmt: skip
+    plan = CarrierPlan(label="NR", channel_mhz=20, spacing=60e3, blocks=24, center=0.0, snr_db=20.0, downlink=cell)
+    scene = _realise(plan, 5e-3, samp_rate=30.72e6)
+    rows, columns = np.nonzero(scene.mask == NR)
+    assert scene.geometry.edge_freq(columns.min()) == pytest.approx(-12 * 12 * 60e3 + 100 * 30e3, abs=0.4e6)
+    assert (columns.max() - columns.min() + 1) * scene.geometry.bin_width == pytest.approx(7.2e6, abs=0.5e6)
+    strong = scene.rows[0] > np.median(scene.rows[0]) + 12
+    assert (scene.mask[strong] == NR).mean() > 0.9
+
+
 def test_a_carrier_too_weak_to_see_is_unknown():
     scene = _realise(_lte(snr_db=-14.0), 5e-3)
     assert not (scene.mask == LTE).any()
     assert (scene.mask == UNKNOWN).any()
 
 
+def test_a_carrier_drowned_by_a_coarse_converter_is_unknown():
+    strong = _lte(snr_db=45.0, load="full", center=-4e6)
+    weak = _lte(snr_db=0.0, load="full", center=4e6)
+    plan = Plan(samp_rate=15.36e6, frame_duration=5e-3, carriers=(strong, weak), receiver=Receiver(bits=8, backoff_db=20.0))
+    assert not (realise(plan).mask[:, 45:50] == LTE).any()
+    assert (realise(replace(plan, receiver=IDEAL_RECEIVER)).mask[:, 45:50] == LTE).all()
+
+
 def test_a_carrier_cut_by_the_roll_off_is_unknown_there():
-    scene = _realise(_lte(load="full", center=6e6), 5e-3, flat_share=0.7, rolloff_db=50.0)
+    scene = _realise(_lte(load="full", center=6e6), 5e-3, flat_share=0.7, rolloff_db=60.0, floor_db=-10.0)
     assert (scene.mask[:, -1] == UNKNOWN).all()
     assert (scene.mask[:, scene.geometry.bins * 5 // 6] == LTE).all()
 
 
-def test_in_band_snr_is_that_asked_for():
-    carrier = _lte(snr_db=15.0, load="full")
-    powers = []
-    for seed in range(8):  # fading moves single scenes
-        scene = _realise(carrier, 5e-3, seed=seed)
-        power = 10 ** (scene.rows[0] / 10)
-        powers.append(power[:, 26:38].mean() / np.delete(power, np.s_[18:46], axis=1).mean())
-    assert 10 * np.log10(np.mean(powers)) == pytest.approx(15.1, abs=2.5)
+def test_a_carrier_under_a_stronger_stranger_is_unknown(rng):
+    stranger = draw_other("dvbt", 0.0, 30.0, rng)
+    plan = Plan(samp_rate=15.36e6, frame_duration=5e-3, carriers=(_lte(snr_db=5.0, load="full"),), others=(stranger,))
+    mask = realise(plan).mask
+    assert (mask[:, 26:38] == UNKNOWN).mean() > 0.95
+    assert not (mask == LTE).any()
+
+
+@pytest.mark.parametrize("label, snr_db, profile", [("LTE", 15.0, None), ("LTE", 5.0, "EVA"), ("NR", 15.0, "TDLC300"), ("NR", 0.0, None)])
+def test_in_band_snr_is_that_asked_for(label, snr_db, profile, rng):
+    channel = Channel(profile=profile, doppler_hz=70.0 if profile else 0.0, cfo_hz=300.0)
+    if label == "LTE":
+        carrier = _lte(snr_db=snr_db, load="full", channel=channel)
+    else:
+        cell = replace(draw_nr(25, 15e3, rng, tdd_choices=(None,)), load="full", ssb_subcarrier=None, coreset0=None)
+        carrier = CarrierPlan(
+            label="NR", channel_mhz=5, spacing=15e3, blocks=25, center=0.0, snr_db=snr_db, downlink=cell, channel=channel
+        )
+    found, sent = [], []
+    for seed in range(6):
+        scene = _realise(carrier, 10e-3, seed=seed)
+        power = 10 ** (scene.rows[0] / 10)  # 25 blocks cover bins 23 to 41
+        noise = np.delete(power, np.s_[16:48], axis=1).mean()
+        found.append((power[:, 16:48].mean(0) / noise - 1.0).sum() * scene.geometry.bin_width)
+        rng = np.random.default_rng(seed)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        elements = carrier_emission(carrier, 10e-3, rng=rng, generator=generator)[1].power[:140, :25]
+        sent.append(elements.mean() * 300 * 15e3)  # a data element has power 1
+    assert 10 * math.log10(np.mean(found) / np.mean(sent)) == pytest.approx(snr_db, abs=SNR_TOLERANCE_DB)
 
 
 def test_any_rate_of_whole_khz_works_and_others_are_refused():
@@ -120,21 +214,119 @@ def test_any_rate_of_whole_khz_works_and_others_are_refused():
         _realise(_lte(), 2e-3, samp_rate=16000000.5)
 
 
+@pytest.mark.parametrize("samp_rate, duration", [(15.36e6, 40e-3), (122.88e6, 1e-3), (33.333e6, 2.5e-3), (100e6, 2e-3)])
+def test_the_ends_of_the_ranges_work(samp_rate, duration):
+    scene = _realise(_lte(load="full"), duration, samp_rate=samp_rate)
+    middle = scene.geometry.bins // 2
+    assert (scene.mask[:, middle] == LTE).all()
+    assert scene.rows[0, :, middle].mean() - np.median(scene.rows[0, :, :8]) > 15
+
+
+def test_radar_is_labelled_where_its_own_energy_is():
+    plan = Plan(samp_rate=15.36e6, frame_duration=5e-3, radars=(_radar(),))
+    scene = realise(plan)
+    rows = np.flatnonzero((scene.mask == RADAR).any(1))
+    expected = np.array([0.5e-3 + k * 1e-3 for k in range(5)]) / scene.geometry.row_duration
+    assert {int(row) for row in expected} <= set(rows.tolist())
+    assert all(np.abs(expected - row).min() < 2 for row in rows)
+    columns = np.nonzero(scene.mask == RADAR)[1]
+    assert np.median(columns) == pytest.approx(scene.geometry.freq_edge(3e6), abs=1.5)
+    excess = scene.rows[1][scene.mask == RADAR] - np.median(scene.rows[1])
+    assert excess.min() > -1.0 and np.median(excess) > 6
+
+
+def test_a_radar_on_a_carrier_is_labelled_only_where_it_stands_out():
+    carrier = _lte(load="full", snr_db=35.0)
+    plan = Plan(samp_rate=15.36e6, frame_duration=5e-3, carriers=(carrier,), radars=(_radar(center=0.0, snr_db=25.0),))
+    assert not (realise(plan).mask == RADAR).any()
+    stronger = replace(plan, radars=(_radar(center=0.0, snr_db=60.0),))
+    assert (realise(stronger).mask == RADAR).any()
+
+
+def test_rows_that_the_receiver_lost_are_unknown():
+    scene = _realise(_lte(load="full"), 5e-3, gap=(0.5, 1e-3))
+    lost = (scene.mask == UNKNOWN).all(1)
+    assert lost.sum() * scene.geometry.row_duration == pytest.approx(1e-3, abs=2 * scene.geometry.row_duration)
+    assert scene.rows[0][lost][1:-1].max() < scene.rows[0][~lost].min() - 50
+
+
+def test_the_three_masks_answer_their_questions():
+    carrier = _lte(snr_db=25.0, load="idle")
+    plan = Plan(samp_rate=15.36e6, frame_duration=5e-3, carriers=(carrier,), radars=(_radar(),))
+    masks = realise(plan, kinds=tuple(MaskKind)).masks
+    occupied, energy, channel = (masks[kind] for kind in (MaskKind.OCCUPIED, MaskKind.ENERGY, MaskKind.CHANNEL))
+    assert (energy == LTE).sum() < (occupied == LTE).sum() < (channel == LTE).sum()
+    width = (channel == LTE).any(0).sum() * 240e3
+    assert width == pytest.approx(5e6, abs=2 * 240e3)
+    assert not (energy == UNKNOWN).any() and not (channel == UNKNOWN).any()
+    pulses = (channel == RADAR).any(1)
+    assert pulses.any() and (channel[pulses] == RADAR).all()  # whole rows, as the published sets have it
+
+
+def test_emitters_name_every_pulse_at_its_sample(tmp_path):
+    plan = Plan(samp_rate=15.36e6, frame_duration=5e-3, carriers=(_lte(),), radars=(_radar(),))
+    scene = realise(plan)
+    pulses = [e for e in scene.emitters if e.label == "Radar"]
+    assert [round(p.sample_start / 15.36e6, 5) for p in pulses] == [0.0005, 0.0015, 0.0025, 0.0035, 0.0045]
+    assert pulses[0].sample_count == pytest.approx(2e-6 * 15.36e6, abs=4)
+    assert pulses[0].freq_lower_edge < 3e6 < pulses[0].freq_upper_edge
+    write_recording(scene, tmp_path / "made", datatype="ci16_le", center_freq=2e9)
+    meta = json.loads((tmp_path / "made.sigmf-meta").read_text())
+    assert [a["core:label"] for a in meta["annotations"]].count("Radar") == 5
+    carrier = next(a for a in meta["annotations"] if a["core:label"] == "LTE")
+    assert carrier["core:freq_lower_edge"] == pytest.approx(2e9 - 2.2575e6, abs=10)
+    assert (tmp_path / "made.sigmf-data").stat().st_size == 4 * scene.geometry.frame_samples
+
+
 def test_radar_rows_are_spread_over_the_frame():
     rows = np.zeros(256)
-    recipe = Recipe(rates=((15.36e6, 1.0),), durations=((5e-3, 1.0),), radar_share=1.0)
-    for seed in range(30):
+    radars = RadarLaw(share=1.0, families=("ntia-1", "asr-9", "wsr-88d"), snr_db=(30.0, 50.0))
+    recipe = Recipe(rates=((15.36e6, 1.0),), durations=((5e-3, 1.0),), radars=radars)
+    for seed in range(40):
         rows += (make_scene(recipe, seed).mask == RADAR).any(1)
     quarters = rows.reshape(4, 64).sum(1)
     assert quarters.sum() > 0
     assert quarters.max() < 2.0 * quarters.min()
 
 
-def test_the_demonstration_holds_all_three_classes_and_fits_in_three_megabytes(tmp_path):
-    scene = demo_scene()
-    assert scene.iq.size * 2 < 3e6
-    for class_id in (LTE, NR, RADAR):
-        assert (scene.mask == class_id).sum() > 500
-    write_recording(scene, tmp_path / "demo", datatype="ci8")
-    assert (tmp_path / "demo.sigmf-data").stat().st_size == 2 * scene.geometry.frame_samples
-    assert '"core:label": "Radar"' in (tmp_path / "demo.sigmf-meta").read_text()
+def _uniform_p(values: list[float], low: float, high: float) -> float:
+    counts, _ = np.histogram(values, bins=20, range=(low, high))
+    assert counts.sum() == len(values)
+    return float(stats.chisquare(counts).pvalue)
+
+
+def test_centres_and_snr_follow_the_law():
+    law = CarrierLaw(counts=(0.0, 1.0), fill_share=0.0, adjacent_share=0.0, outside_share=0.0)
+    recipe = Recipe(rates=((30.72e6, 1.0),), carriers=law, snr=SnrLaw(weak_share=0.0), radars=RadarLaw(share=1.0))
+    plans = [draw_plan(recipe, np.random.default_rng(seed)) for seed in range(1500)]
+    carriers = [p.carriers[0] for p in plans]
+    places = [c.center / (0.5 * (30.72e6 - c.width) + c.spacing) for c in carriers]
+    assert _uniform_p(places, -1, 1) > UNIFORM_P
+    assert _uniform_p([c.snr_db for c in carriers], -5, 35) > UNIFORM_P
+    assert _uniform_p([r.snr_db for p in plans for r in p.radars], 3, 50) > UNIFORM_P
+    labels = [c.label for c in carriers]
+    assert stats.binomtest(labels.count("LTE"), len(labels)).pvalue > UNIFORM_P
+
+
+def test_snr_steps_hold_for_all_carriers_of_a_scene():
+    recipe = load_recipe("rfseg-snr")
+    for seed in range(40):
+        levels = {c.snr_db for c in draw_plan(recipe, np.random.default_rng(seed)).carriers}
+        assert len(levels) == 1 and levels <= set(recipe.snr.steps)
+
+
+def test_what_ood_holds_the_standard_mix_never_has():
+    standard, ood = load_recipe("standard"), load_recipe("ood")
+    assert not {r for r, _ in standard.rates} & {r for r, _ in ood.rates}
+    assert set(ood.radars.families) <= set(standard.radars.excluded)
+    assert not set(standard.carriers.nr_tdd) & set(ood.carriers.nr_tdd)
+    assert not set(standard.carriers.lte_tdd) & set(ood.carriers.lte_tdd)
+    drawn = {draw_plan(standard, np.random.default_rng(seed)).receiver.bits for seed in range(300)}
+    assert not drawn & {bits for bits, _ in ood.receiver.bits}
+
+
+def test_the_same_code_runs_on_another_device(rng):
+    plan = Plan(samp_rate=15.36e6, frame_duration=1e-3, carriers=(_lte(),), radars=(_radar(),))
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    assert np.array_equal(realise(plan).mask, realise(plan, device="cuda").mask)
