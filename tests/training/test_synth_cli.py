@@ -124,7 +124,7 @@ def test_a_frozen_protocol_holds_whole_draws_with_the_flags_that_its_name_tells(
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ('[[carriers.fixed]]\nlabel = "LTE"\nblocks = 100\n', "LTE with 100 blocks is 18.015 MHz wide, wider than the sample rate 15.36"),
+        ('[[carriers.fixed]]\nlabel = "LTE"\nblocks = 100\n', "100 blocks is 18.015 MHz wide, wider than the sample rate 15.36"),
         ('[[carriers.fixed]]\nlabel = "LTE"\nblocks = 26\n', "no LTE channel at 15000 Hz has blocks=26; choose 6, 15, 25"),
         ('[[carriers.fixed]]\nlabel = "NR"\nblocks = 51\nspacing = 15e3\n', "no NR channel at 15000 Hz has blocks=51; choose 25"),
         ('[[carriers.fixed]]\nlabel = "NR"\nblocks = 51\nspacing = 7.5e3\n', "NR has no spacing=7500 Hz; choose 15000, 30000"),
@@ -192,8 +192,8 @@ def test_a_protocol_of_no_use_is_refused_with_its_file_and_the_reason(here, erro
         (("scenes.toml", "--count", "1", "--device", "tpu"), "--device tpu is not there; choose cpu"),
         (("scenes.toml", "--count", "1", "--processes", "0"), "processes=0 must be at least 1"),
         (("scenes.toml", "--count", "1", "--published", "files"), "--published: tiny is no published protocol; leave it out"),
-        (("frames.toml", "--count", "1", "--masks", "energy"), "--masks energy: tiny-protocol is a published protocol, its labels cover"),
-        (("frames.toml", "--count", "1", "--sigmf", "files"), "--sigmf files: tiny-protocol is a published protocol, its frames are"),
+        (("frames.toml", "--count", "1", "--masks", "energy"), "--masks energy: tiny-protocol is a published protocol, its"),
+        (("frames.toml", "--count", "1", "--sigmf", "files"), "--sigmf files: tiny-protocol is a published protocol, its"),
         (("frames.toml", "--count", "1", "--datatype", "ci8"), "--datatype ci8: .*leave --datatype out"),
     ],
 )
@@ -317,11 +317,13 @@ def test_recordings_of_a_set_that_is_there_are_made_later(here, run):
     assert shards(here / "first") == shards(here / "later") and len(shards(here / "first")) == 6
     data = here / "later" / "tiny-1.sigmf-data"
     whole, kept = data.read_bytes(), (here / "later" / "tiny-0.sigmf-data").stat().st_mtime_ns
-    data.unlink()
-    data.with_suffix(".sigmf-meta").unlink()
-    run("scenes.toml", "--count", 3, "--out", "made", "--sigmf", "later")
-    assert data.read_bytes() == whole
+    for lost in ("tiny-1.sigmf-data", "tiny-1.sigmf-meta"):
+        (here / "later" / lost).unlink()
+        run("scenes.toml", "--count", 3, "--out", "made", "--sigmf", "later")
+        assert shards(here / "later") == shards(here / "first") and data.read_bytes() == whole
     assert (here / "later" / "tiny-0.sigmf-data").stat().st_mtime_ns == kept
+    run("scenes.toml", "--count", 3, "--out", "made", "--sigmf", "later", "--datatype", "ci8")
+    assert 2 * len(data.read_bytes()) == len(whole)
 
 
 # --- Protocols ---

@@ -14,7 +14,7 @@ from ..datasets.items import Content, Item, SetDescription, level_rows
 from ..datasets.shardset import ShardSet
 from .labels import MaskKind
 from .recipe import Recipe
-from .recording import write_recording
+from .recording import is_recorded, write_recording
 from .scene import Scene, make_scenes
 
 __all__ = ["SceneMaker", "describe_set", "scene_item", "scene_name"]
@@ -103,7 +103,7 @@ class SceneMaker:
         if self.recordings is None:
             return {}
         for seed in range(made.plan.first_seed, made.plan.first_seed + made.plan.count):
-            if not (self.recordings / f"{scene_name(self.recipe, seed)}.sigmf-meta").is_file():
+            if not is_recorded(self.recordings / scene_name(self.recipe, seed), self.datatype):
                 self(seed)
         return {"recordings": self.recordings}
 

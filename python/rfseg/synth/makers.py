@@ -73,7 +73,7 @@ def make_maker(recipe: Recipe | ProtocolRecipe, wishes: Wishes, *, device: str =
 def _scene_maker(recipe: Recipe, wishes: Wishes, device: str) -> ItemMaker:
     if wishes.published is not None:
         raise OptionError(
-            f"--published: {recipe.name} is no published protocol; leave it out, or choose a recipe whose name begins with protocol"
+            f"--published: {recipe.name} is no published protocol; leave it out, or choose a recipe that is, such as protocol-radar"
         )
     known = [kind.value for kind in MaskKind]
     names = (MaskKind.OCCUPIED.value if wishes.masks is None else wishes.masks).split(",")

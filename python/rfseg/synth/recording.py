@@ -11,7 +11,7 @@ import numpy as np
 from ..atomic import make_folder, replacing
 from .scene import Scene
 
-__all__ = ["DATATYPES", "write_recording"]
+__all__ = ["DATATYPES", "is_recorded", "write_recording"]
 
 _SCALES = {"ci8": (np.int8, 2**7), "ci16_le": (np.dtype("<i2"), 2**15)}  # datatype: (type, full scale)
 DATATYPES = (*_SCALES, "cf32_le")
@@ -71,3 +71,12 @@ def write_recording(
         temporary.write_bytes(data)
     with replacing(path.with_name(path.name + ".sigmf-meta")) as temporary:
         temporary.write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+
+
+def is_recorded(path: Path, datatype: str) -> bool:
+    """Whether ``path.sigmf-data`` and ``path.sigmf-meta`` are there with samples of that type."""
+    try:
+        meta = json.loads(path.with_name(path.name + ".sigmf-meta").read_text(encoding="utf-8"))
+        return meta["global"]["core:datatype"] == datatype and path.with_name(path.name + ".sigmf-data").is_file()
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
