@@ -13,6 +13,7 @@ from typing import Collection, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import SceneError
@@ -22,13 +23,14 @@ from .labels import UNKNOWN, Carrier, MaskKind, channel_mask, energy_mask, mask_
 from .other import add_other
 from .plan import Plan, draw_plan
 from .radar import radar_samples
-from .receiver import converter_noise, digitise, noise_slope, passband
+from .receiver import Receiver, converter_noise, digitise, noise_slope, passband
 from .recipe import Recipe
 from .rows import scene_rows
 from .truth import Emitter, list_emitters
 
 __all__ = ["Scene", "make_scene", "make_scenes", "realise", "realise_many"]
 
+_GAIN_NODES = 2049  # of a receive filter over half of the band
 _HANN_ENBW_BINS = 1.5  # equivalent noise bandwidth of the window
 _OCCUPIED = (MaskKind.OCCUPIED,)
 
@@ -199,6 +201,18 @@ def _resample(samples: Tensor, count: int) -> Tensor:
     return torch.fft.ifft(_crop(torch.fft.fft(samples, norm="ortho"), count), norm="ortho")
 
 
+def _spectral_gains(receiver: Receiver, samp_rate: float, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Amplitudes at the bins of an unshifted spectrum, float32 ``(count,)``: of signals, and of all noise together."""
+    halves = []
+    for low, high, size in ((0.0, 0.5, count - count // 2), (-0.5, 0.0, count // 2)):
+        freqs = torch.linspace(low, high, _GAIN_NODES, dtype=torch.float64) * samp_rate
+        gain, slope = passband(receiver, freqs, samp_rate), noise_slope(receiver, freqs, samp_rate)
+        behind = 10 ** (receiver.floor_db / 10) if receiver.is_shaping else 0.0
+        nodes = torch.stack([gain, ((gain * slope).square() + behind).sqrt()]).to(device)
+        halves.append(F.interpolate(nodes[None], size=size, mode="linear", align_corners=True)[0])
+    return tuple(torch.cat(halves, dim=1))
+
+
 def _receive(air: _Air, signal: Tensor, milliseconds: int, geometry: Geometry) -> Tensor:
     """Other emitters, noise and the receiver: complex64 ``(frame_samples + overhang,)``, full scale 1."""
     receiver, samp_rate, generator = air.plan.receiver, air.plan.samp_rate, air.generator
@@ -213,15 +227,10 @@ def _receive(air: _Air, signal: Tensor, milliseconds: int, geometry: Geometry) -
             for emitter in air.plan.others:
                 add_other(air.others, milliseconds, emitter, rng=air.rng, generator=generator)
             spectrum = spectrum + air.others
-        freqs = torch.fft.fftfreq(count, 1.0 / samp_rate, device=spectrum.device)
-        noise = _white(count, generator)
-        if receiver.floor_slope_db:
-            noise *= noise_slope(receiver, freqs, samp_rate)
-        spectrum = spectrum + noise
-        if receiver.is_shaping:
-            spectrum *= passband(receiver, freqs, samp_rate)
-            spectrum += _white(count, generator) * 10 ** (receiver.floor_db / 20)
-        noisy = torch.fft.ifft(spectrum, norm="ortho")
+        gain, noise = _spectral_gains(receiver, samp_rate, count, spectrum.device)
+        parts = torch.view_as_real(spectrum * gain if receiver.is_shaping else spectrum)
+        parts = torch.addcmul(parts, torch.view_as_real(_white(count, generator)), noise[:, None])
+        noisy = torch.fft.ifft(torch.view_as_complex(parts), norm="ortho")
     noisy = noisy[: geometry.frame_samples + geometry.overhang]
     air.power = float(torch.view_as_real(noisy).square().mean()) * 2
     return digitise(noisy, receiver, samp_rate=samp_rate, rng=air.rng, generator=generator)
