@@ -215,6 +215,13 @@ def test_without_pytorch_the_remedy_is_said():
     assert done.stderr == "rfseg: error: rfseg synth needs the package torch; install it with: pip install 'rfseg[train]'\n"
 
 
+@pytest.mark.parametrize(("recipe", "option"), [("scenes.toml", "--sheet"), ("frames.toml", "--published")])
+def test_without_pillow_the_remedy_is_said_before_anything_is_made(here, error_of, monkeypatch, recipe, option):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    assert "needs Pillow: pip install 'rfseg[data]'" in error_of(recipe, "--count", 1, "--out", "made", option, "files")
+    assert not (here / "made").exists()
+
+
 # --- Sets ---
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..datasets.pictures import require_pillow
 from ..datasets.sheet import save_sheet
 from ..datasets.shardset import ShardSet
 from ..datasets.writing import write_set
@@ -70,6 +71,8 @@ def run(options: argparse.Namespace) -> None:
     if count < 1:
         raise OptionError(f"count={count} scenes of the recipe {law.name}; say how many with --count")
     _check_device(options.device)
+    if options.sheet is not None:
+        require_pillow()
     wishes = makers.Wishes(masks=options.masks, sigmf=options.sigmf, datatype=options.datatype, published=options.published)
     maker = makers.make_maker(law, wishes, device=options.device)
     made = write_set(
@@ -102,7 +105,7 @@ def _list_recipes(recipe: Any) -> None:
     for name in recipe.list_recipes():
         law = recipe.load_recipe(name)
         rows.append((name, str(law.count or "any"), law.description))
-    print(format_table(("Recipe", "Scenes", "What it is"), rows))
+    print(format_table(("Recipe", "Items", "What it is"), rows))
 
 
 def _report(made: ShardSet, files: dict[str, Path], options: argparse.Namespace) -> None:
