@@ -16,6 +16,8 @@ from ..errors import DatasetError
 __all__ = ["run_in_processes"]
 
 Result = TypeVar("Result")
+# A process is one worker: threads of the mathematics libraries would only spin beside the other processes
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _job: Callable[[int], Any] | None = None  # of this worker process
 
 
@@ -38,6 +40,8 @@ def run_in_processes(job: Callable[[int], Result], numbers: Sequence[int], proce
         initargs=(job, lifeline),
     )
     is_done = False
+    outer = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))  # read when a process starts
     try:
         futures = [pool.submit(_run, number) for number in numbers]
         for future in as_completed(futures):
@@ -48,6 +52,8 @@ def run_in_processes(job: Callable[[int], Result], numbers: Sequence[int], proce
             "a worker process died, most likely for want of memory; run the command again, with fewer processes"
         ) from error
     finally:
+        for name, value in outer.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
         if not is_done:
             held_here.close()  # the workers see it and leave
         pool.shutdown(cancel_futures=True)

@@ -57,7 +57,9 @@ def gold(starts: np.ndarray | int, length: int) -> np.ndarray:
     """
     x1, matrix = _gold_matrices(length)
     bits = (np.asarray(starts, dtype=np.int64)[..., None] >> np.arange(31)) & 1
-    return ((bits.astype(np.float32) @ matrix).astype(np.int64) & 1).astype(np.uint8) ^ x1
+    # PyTorch's product: NumPy's would wake threads of its own, which then spin beside the other processes
+    sums = torch.from_numpy(bits.astype(np.float32)) @ torch.from_numpy(matrix)
+    return (sums.to(torch.int64) & 1).to(torch.uint8).numpy() ^ x1
 
 
 def gold_qpsk(starts: np.ndarray | int, length: int) -> np.ndarray:
