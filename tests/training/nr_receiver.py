@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +54,18 @@ def samples_around_blocks(cell: NrCell, first_half_ms: int, half_ms: int, seed: 
     return (heard.numpy() + noise[0] + 1j * noise[1]) * np.exp(-2j * np.pi * rest * np.arange(heard.numel()))
 
 
+@lru_cache(maxsize=3)
+def _secondary_signals(identity: int) -> np.ndarray:
+    """``(336, 127)``"""
+    return np.stack([py3gpp.nrSSS(3 * n + identity) for n in range(336)])
+
+
+@lru_cache(maxsize=8)
+def _references(cell_id: int) -> np.ndarray:
+    """``(8, 144)``"""
+    return np.stack([py3gpp.nrPBCHDMRS(cell_id, n) for n in range(8)])
+
+
 def _strongest_start(samples: np.ndarray) -> tuple[float, int, int]:
     """(share of the energy, sample, identity) of the strongest primary synchronisation signal."""
     energy = fftconvolve(np.abs(samples) ** 2, np.ones(FFT_SIZE), "valid") + 1e-3
@@ -78,11 +91,11 @@ def search(samples: np.ndarray, candidates: int) -> Found | None:
     block = np.stack([np.fft.fft(samples[start + s * step :][:FFT_SIZE])[PLACES % FFT_SIZE] for s in range(4)], axis=1)  # (240, 4)
     channel = np.convolve(block[56:183, 0] * py3gpp.nrPSS(identity), np.ones(9) / 9, "same")
     secondary = block[56:183, 2] * channel.conj()
-    cell_id = 3 * int(np.argmax([abs(np.dot(secondary, py3gpp.nrSSS(3 * n + identity))) for n in range(336)])) + identity
+    cell_id = 3 * int(np.abs(_secondary_signals(identity) @ secondary).argmax()) + identity
     flat = block.T.ravel()
     where = np.asarray(py3gpp.nrPBCHDMRSIndices(cell_id))
-    matches = [flat[where] * np.conj(py3gpp.nrPBCHDMRS(cell_id, n)) for n in range(8)]
-    index = int(np.argmax([np.abs(match.reshape(-1, 12).sum(1)).sum() for match in matches]))
+    matches = flat[where] * _references(cell_id).conj()  # (8, 144)
+    index = int(np.abs(matches.reshape(8, -1, 12).sum(2)).sum(1).argmax())
     gain = matches[index].mean()  # the samples know no echoes
     heard = flat[np.asarray(py3gpp.nrPBCHIndices(cell_id))] * gain.conj()
     soft = np.stack([heard.real, heard.imag], axis=1).ravel()

@@ -13,7 +13,7 @@ from .nr_grid import SlotGrid, dmrs_start, references
 from .nr_timing import SLOT_SYMBOLS, SlotSpan
 from .ofdm import qpsk
 
-__all__ = ["ControlPlan", "element_order", "paint_control", "plan_control", "plan_sib1"]
+__all__ = ["SEARCH_SPACE0", "ControlPlan", "element_order", "paint_control", "plan_control", "plan_sib1"]
 
 _LEVELS = (1, 2, 4, 8, 16)  # control channel elements of a message: TS 38.211 table 7.3.2.1-1
 _BUNDLE = 6  # groups of 12 elements: L of TS 38.211 clause 7.3.2.2

@@ -17,7 +17,7 @@ from .nr_timing import SLOT_SYMBOLS
 from .ofdm import qpsk
 from .traffic import allocation
 
-__all__ = ["DataPlan", "dmrs_symbols", "paint_data", "paint_sib1", "plan_data"]
+__all__ = ["DataPlan", "dmrs_symbols", "paint_data", "paint_sib1", "plan_data", "write_dmrs"]
 
 _MINI_SLOTS = (2, 4, 7)  # symbols of mapping type B: TS 38.214 table 5.1.2.1-1
 _SHORTENED = 0.1  # share of transmissions that end before the slot does
@@ -124,7 +124,8 @@ def _runs(places: np.ndarray, longest: int) -> list[slice]:
     """Consecutive integers as slices of the array, at most ``longest`` long."""
     cuts = np.flatnonzero(np.diff(places) != 1) + 1
     edges = [0, *cuts.tolist(), places.size]
-    return [slice(a, min(a + longest, end)) for start, end in zip(edges, edges[1:], strict=False) for a in range(start, end, longest)]
+    pieces = ((low, end) for start, end in zip(edges, edges[1:], strict=False) for low in range(start, end, longest))
+    return [slice(low, min(low + longest, end)) for low, end in pieces]
 
 
 def paint_data(cell: NrCell, grid: SlotGrid, plan: DataPlan, generator: torch.Generator) -> None:

@@ -30,7 +30,8 @@ from .truth import Emitter, list_emitters
 
 __all__ = ["Scene", "make_scene", "make_scenes", "realise", "realise_many"]
 
-_GAIN_NODES = 2049  # of a receive filter over half of the band
+_GAIN_NODES = 4096  # of a receive filter over half of the band
+_SILENT = 1e-3  # amplitude of a radar, noise = 1
 _HANN_ENBW_BINS = 1.5  # equivalent noise bandwidth of the window
 _OCCUPIED = (MaskKind.OCCUPIED,)
 
@@ -209,7 +210,7 @@ def _spectral_gains(receiver: Receiver, samp_rate: float, count: int, device: to
         gain, slope = passband(receiver, freqs, samp_rate), noise_slope(receiver, freqs, samp_rate)
         behind = 10 ** (receiver.floor_db / 10) if receiver.is_shaping else 0.0
         nodes = torch.stack([gain, ((gain * slope).square() + behind).sqrt()]).to(device)
-        halves.append(F.interpolate(nodes[None], size=size, mode="linear", align_corners=True)[0])
+        halves.append(F.interpolate(nodes[None], size=size, mode="nearest")[0])  # in steps too fine to see
     return tuple(torch.cat(halves, dim=1))
 
 
@@ -281,7 +282,8 @@ def _noise_free(samples: Tensor, geometry: Geometry, *, first_row: int = 0, rows
 
 def _radar_peak(radar: Tensor, geometry: Geometry) -> np.ndarray:
     """Power of the radars in the max channel, noise = 1: float32 ``(T, F)``; only rows that hold some are computed."""
-    live = (radar[: geometry.frame_samples].unflatten(0, (geometry.rows, -1)).abs().amax(1) > 1e-3).cpu().numpy()
+    parts = torch.view_as_real(radar[: geometry.frame_samples]).reshape(geometry.rows, -1)
+    live = (parts.abs().amax(1) > _SILENT).cpu().numpy()
     live[:-1] |= live[1:]  # the last segments of a row read into the next
     peak = np.zeros((geometry.rows, geometry.bins), np.float32)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], live, [False]]).astype(np.int8)))
