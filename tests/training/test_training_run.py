@@ -64,7 +64,7 @@ def test_a_few_steps_on_the_same_frames_lower_the_loss(samples):
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
     features, masks = make_batch(samples[:4], 64, RECIPE, np.random.default_rng(0), halved=True)
     losses = []
-    for _ in range(12):
+    for _ in range(24):
         loss = segmentation_loss(network(features), masks, RECIPE)
         optimizer.zero_grad()
         loss.backward()
