@@ -124,7 +124,8 @@ make_training_environment() {
         stage venv-train "Creating the virtual environment .venv-train" "$SYSTEM_PYTHON" -m venv "$TRAINING_VENV"
     stage pip-training "Installing PyTorch and what training needs into .venv-train" \
         "$TRAINING_VENV/bin/python" -m pip install -r scripts/requirements-training.txt
-    printf '%s\n' "$ROOT/python" >"$("$TRAINING_VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rfseg.pth"
+    stage pip-rfseg-training "Installing the library rfseg into .venv-train" \
+        "$TRAINING_VENV/bin/python" -m pip install --no-deps --no-build-isolation --editable .
     printf '%s\n' "$inputs" >"$stamp"
 }
 

@@ -60,7 +60,8 @@ def run(options: argparse.Namespace) -> None:
         if isinstance(error, BackendUnavailableError) or (error.name or "").split(".")[0] not in ("torch", "tomli"):
             raise
         raise BackendUnavailableError(
-            f"rfseg synth needs the package {error.name}; install it with: pip install 'rfseg[train]'"
+            f"rfseg synth needs the package {error.name}; install it with: pip install 'rfseg[train]', or in a checkout"
+            " run ./scripts/training, then .venv-train/bin/rfseg synth"
         ) from error
 
     if options.recipe is None:
