@@ -379,3 +379,9 @@ def test_primary_sequences_correlate_with_themselves_only():
 
 def test_secondary_sequences_of_two_cells_differ():
     assert not torch.equal(nr_sss(12), nr_sss(15))
+
+
+def test_a_pattern_without_two_downlink_slots_in_a_row_has_no_tracking_reference():
+    for seed in range(20):
+        cell = draw_nr(51, 30e3, np.random.default_rng(seed), tdd_choices=("DSUUU",))
+        assert cell.tdd == "DSUUU" and cell.trs_period_ms is None

@@ -165,8 +165,8 @@ def _draw_references(facts: dict[str, Any], rng: np.random.Generator) -> dict[st
         "csi_subcarrier": step * int(rng.integers((12 - max(1, ports)) // step + 1)),
         "csi_period": period,
         "csi_offset": int(rng.integers(period)),
-        "trs_period_ms": tracking_ms,
-        "trs_offset": int(rng.choice(pairs)),
+        "trs_period_ms": tracking_ms if pairs.size else None,
+        "trs_offset": int(rng.choice(pairs)) if pairs.size else 0,
         "trs_symbol": int(rng.choice([4, 5, 6])),  # FR1: symbols 4 and 8, 5 and 9, 6 and 10
         "trs_subcarrier": int(rng.integers(4)),
         "trs_blocks": (int(rng.integers(blocks - width + 1)), width),
