@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .activity import Carrier, make_carrier
 from .channel import Channel, fading
-from .labels import CLASS_LABELS, Carrier, make_carrier
+from .labels import CLASS_LABELS
 from .lte import lte_signals
 from .lte_uplink import lte_uplink_signals
 from .nr import nr_signals

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from ..errors import SceneError
 from ..geometry import Geometry, make_geometry
+from .activity import Carrier
 from .emission import Emission, carrier_emission, grid_rate_for, modulate_emissions
-from .labels import UNKNOWN, Carrier, MaskKind, channel_mask, energy_mask, mask_carriers, mask_radar
+from .labels import UNKNOWN, MaskKind, channel_mask, energy_mask, mask_carriers, mask_radar
 from .other import add_other
 from .plan import Plan, draw_plan
 from .radar import radar_samples
@@ -245,7 +246,8 @@ def _masks(
     others = None
     if air.others is not None and (air.carriers or radar is not None):
         others = _noise_free(torch.fft.ifft(air.others, norm="ortho"), geometry)[0].cpu().numpy()
-    occupied, background = mask_carriers(air.carriers, geometry, floor=_floor(air, geometry), others=others)
+    floor = _floor(air, geometry)
+    occupied, background = mask_carriers(air.carriers, geometry, floor=floor, others=others)
     if radar is not None:
         mask_radar(occupied, _radar_peak(_resample(radar, count), geometry), background, geometry)
     _hide_gap(occupied, plan, geometry)
@@ -256,7 +258,8 @@ def _masks(
             whole = round(grid_rate * milliseconds / 1e3)
             samples = modulate_emissions([air.emissions[first:last]], whole, grid_rate, air.generator.device)[0]
             powers.append((carrier.class_id, _noise_free(_resample(samples, count), geometry)[0].cpu().numpy()))
-        masks[MaskKind.ENERGY] = energy_mask(powers, occupied)
+        masks[MaskKind.ENERGY] = energy_mask(powers, occupied, floor)
+        _hide_gap(masks[MaskKind.ENERGY], plan, geometry)
     if MaskKind.CHANNEL in kinds:
         masks[MaskKind.CHANNEL] = channel_mask(air.carriers, occupied, geometry)
     return masks
@@ -285,6 +288,7 @@ def _radar_peak(radar: Tensor, geometry: Geometry) -> np.ndarray:
     parts = torch.view_as_real(radar[: geometry.frame_samples]).reshape(geometry.rows, -1)
     live = (parts.abs().amax(1) > _SILENT).cpu().numpy()
     live[:-1] |= live[1:]  # the last segments of a row read into the next
+    live[-1] |= bool((radar[geometry.frame_samples :][: geometry.overhang].abs() > _SILENT).any())
     peak = np.zeros((geometry.rows, geometry.bins), np.float32)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], live, [False]]).astype(np.int8)))
     for first, last in zip(edges[::2], edges[1::2], strict=True):
@@ -294,9 +298,7 @@ def _radar_peak(radar: Tensor, geometry: Geometry) -> np.ndarray:
 
 def _hide_gap(mask: np.ndarray, plan: Plan, geometry: Geometry) -> None:
     """Rows of which the receiver lost more than half are unknown."""
-    if plan.receiver.gap is None:
-        return
-    start, length = plan.receiver.gap
-    begin = start * geometry.frame_duration / geometry.row_duration
-    end = begin + length / geometry.row_duration
-    mask[math.ceil(begin - 0.5) : max(0, math.floor(end + 0.5))] = UNKNOWN
+    lost = plan.receiver.gap_samples(geometry.frame_samples + geometry.overhang, geometry.samp_rate)
+    if lost is not None:
+        begin, end = ((place - 0.5 * geometry.overhang) / geometry.row_samples for place in lost)
+        mask[max(0, math.ceil(begin - 0.5)) : max(0, math.floor(end + 0.5))] = UNKNOWN
