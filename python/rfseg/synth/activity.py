@@ -19,6 +19,7 @@ __all__ = ["OFF", "ON", "UNSURE", "Carrier", "CarrierPixels", "carrier_pixels", 
 OFF, ON, UNSURE = 0, 1, 2  # states of a carrier: in a pause, on air, in a pause too long to tell it from nothing
 _CELL_HZ = 180e3  # a resource block at 15 kHz
 _FILLED_PAUSE_S = 0.25e-3
+_ON_SHARE, _LEAST_SHARE = 0.4, 0.1  # of a row: on air from the one, surely a pause up to the other
 _GUESSABLE_S = 2e-3
 _VISIBLE_S = 2e-3
 _VISIBLE_CELLS = 7
@@ -128,7 +129,8 @@ def _row_states(carrier: Carrier, geometry: Geometry) -> np.ndarray:
     symbol_s = float(np.diff(carrier.starts).mean())
     state = _pauses((carrier.power > 0).any(1), symbol_s)
     shares = _over_rows(np.stack([state == ON, state == UNSURE], axis=1).astype(float), carrier.starts, geometry)
-    return np.where(shares[:, 0] >= 0.4, ON, np.where(shares[:, 1] > 0.5, UNSURE, OFF))
+    is_unsure = (shares[:, 1] > 0.5) | (shares[:, 0] > _LEAST_SHARE)
+    return np.where(shares[:, 0] >= _ON_SHARE, ON, np.where(is_unsure, UNSURE, OFF))
 
 
 def _hull(used: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
