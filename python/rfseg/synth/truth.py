@@ -8,11 +8,15 @@ import numpy as np
 
 from ..geometry import Geometry
 from .plan import CarrierPlan, Plan
-from .radar import PulseTrain, occupied_edges, pulse_times, scan_gain_db
+from .radar import PulseTrain, occupied_edges, pulse_times
+from .radar.timing import schedule
 
 __all__ = ["Emitter", "list_emitters"]
 
 _WORTH_NAMING_DB = 0.0  # pulses weaker than this in their strongest bin are left out
+
+# Label; frequency edges, Hz re the centre; start and stop, s; SNR, dB; comment
+_Span = tuple[str, tuple[float, float], tuple[float, float], float, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,39 +34,48 @@ class Emitter:
 
 def list_emitters(plan: Plan, geometry: Geometry) -> list[Emitter]:
     """The truth, cut at the edges of the band and of the frame, earliest first."""
-    duration = geometry.frame_duration
-    spans: list[tuple[str, tuple[float, float], tuple[float, float], float, str]] = []
+    whole = (0.0, geometry.frame_duration)
+    spans: list[_Span] = []
     for carrier in plan.carriers:
         edges = (carrier.center - carrier.width / 2, carrier.center + carrier.width / 2)
-        spans.append((carrier.label, edges, (0.0, duration), carrier.snr_db, _describe(carrier)))
-    for other in plan.others:
-        edges = (other.center - other.width / 2, other.center + other.width / 2)
-        spans.append(("Noise", edges, (0.0, duration), other.snr_db, other.kind))
+        spans.append((carrier.label, edges, whole, carrier.snr_db, _describe(carrier)))
+    spans += [("Noise", other.edges, whole, other.snr_db, other.kind) for other in plan.others]
     for train in plan.radars:
-        edges = occupied_edges(train)
-        for start, stop in pulse_times(train, duration):
-            snr_db = train.snr_db + _scan_db(train, 0.5 * (start + stop))
-            if snr_db >= _WORTH_NAMING_DB:
-                spans.append(("Radar", edges, (start, stop), snr_db, train.family))
-    half = plan.samp_rate / 2
-    found = [
-        Emitter(
-            label=label,
-            freq_lower_edge=float(max(-half, low)),
-            freq_upper_edge=float(min(half, high)),
-            sample_start=max(0, round(start * plan.samp_rate)),
-            sample_count=max(1, round(stop * plan.samp_rate) - max(0, round(start * plan.samp_rate))),
-            snr_db=float(snr_db),
-            comment=comment,
-        )
-        for label, (low, high), (start, stop), snr_db, comment in spans
-        if low < half and high > -half and round(start * plan.samp_rate) < geometry.frame_samples
-    ]
-    return sorted(found, key=lambda e: (e.sample_start, e.freq_lower_edge))
+        spans += _pulses(train, geometry.frame_duration)
+    found = [_cut(span, geometry) for span in spans]
+    return sorted((e for e in found if e is not None), key=lambda e: (e.sample_start, e.freq_lower_edge))
 
 
-def _scan_db(train: PulseTrain, time: float) -> float:
-    return float(scan_gain_db(train, np.array([time]))[0])
+def _pulses(train: PulseTrain, duration: float) -> list[_Span]:
+    """The pulses of a radar that are strong enough, each at the frequency that it hops to."""
+    plan = schedule(train, duration)
+    lowest, highest = occupied_edges(train)
+    spans: list[_Span] = []
+    for start, stop in pulse_times(train, duration):
+        group = max(0, int(np.searchsorted(plan.starts, 0.5 * (start + stop), side="right")) - 1)
+        hop, snr_db = plan.offsets[group], train.snr_db + plan.gains_db[group]
+        edges = (lowest + hop - min(train.hops), highest + hop - max(train.hops))
+        if snr_db >= _WORTH_NAMING_DB:
+            spans.append(("Radar", edges, (start, stop), snr_db, train.family))
+    return spans
+
+
+def _cut(span: _Span, geometry: Geometry) -> Emitter | None:
+    """What of it lies in the band and in the frame; None if nothing does."""
+    label, (low, high), (start, stop), snr_db, comment = span
+    half, count = geometry.samp_rate / 2, geometry.frame_samples
+    first, last = (min(count, max(0, round(time * geometry.samp_rate))) for time in (start, stop))
+    if low >= half or high <= -half or first == count:
+        return None
+    return Emitter(
+        label=label,
+        freq_lower_edge=float(max(-half, low)),
+        freq_upper_edge=float(min(half, high)),
+        sample_start=first,
+        sample_count=max(1, last - first),
+        snr_db=float(snr_db),
+        comment=comment,
+    )
 
 
 def _describe(carrier: CarrierPlan) -> str:
