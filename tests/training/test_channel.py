@@ -146,21 +146,8 @@ def test_a_still_channel_stands_still(generator):
     assert gain[0].abs().std() > 0.1
 
 
-def test_a_cable_is_none_and_turns_with_the_frequency_offset(generator):
-    times, freqs = _times(1e-3, 5), torch.zeros(3)
-    assert fading(times, freqs, Channel(), generator=generator) is None
-    gain = fading(times, freqs, Channel(cfo_hz=250.0), generator=generator)  # a quarter turn in 1 ms
-    assert torch.allclose(gain, torch.exp(0.5j * math.pi * torch.arange(5) / 4)[:, None].expand(5, 3), atol=1e-6)
-
-
-def test_the_frequency_offset_turns_a_fading_channel_alike(generator):
-    times, freqs = _times(10e-3, 30), _times(1e6, 4)
-    plain, turned = (
-        fading(times, freqs, _make("EPA", doppler_hz=5.0, cfo_hz=cfo), generator=torch.Generator().manual_seed(2))
-        for cfo in (0.0, 800.0)
-    )
-    expected = plain * torch.exp(2j * math.pi * 800.0 * times)[:, None].to(torch.complex64)
-    assert torch.allclose(turned, expected, atol=1e-5)
+def test_a_cable_has_no_gains(generator):
+    assert fading(_times(1e-3, 5), torch.zeros(3), Channel(cfo_hz=250.0), generator=generator) is None
 
 
 def test_drawn_channels_cover_every_profile(rng):

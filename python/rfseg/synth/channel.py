@@ -111,6 +111,8 @@ def rms_delay_spread(profile: str) -> float:
 def fading(times: Tensor, freqs: Tensor, channel: Channel, *, generator: torch.Generator) -> Tensor | None:
     """Complex gains of unit mean power over many draws; each call is another, independent draw.
 
+    The frequency offset is not among them: it turns samples, not symbols.
+
     Parameters
     ----------
     times : float64 ``(S,)``
@@ -124,13 +126,11 @@ def fading(times: Tensor, freqs: Tensor, channel: Channel, *, generator: torch.G
         On the generator's device; None where every gain is 1.  A still or flat channel gives an expanded
         view, not to be written to.
     """
-    if channel.profile is None and not channel.cfo_hz:
+    if channel.profile is None:
         return None
     device = generator.device
     times, freqs = times.to(device, torch.float64), freqs.to(device, torch.float64)
     gains = tap_gains(times, channel, generator=generator)  # (S, P) or (1, P) when still
-    if channel.cfo_hz:
-        gains = gains * _rotors(times * channel.cfo_hz)[:, None]
     delays = torch.as_tensor(taps(channel)[0], device=device)
     if delays.numel() > 1:
         gains = gains @ _rotors(-delays[:, None] * freqs)

@@ -23,6 +23,7 @@ from .plan import CarrierPlan
 __all__ = ["Emission", "carrier_emission", "grid_rate_for", "modulate_emissions"]
 
 _HALF_MS = 0.5e-3  # s
+_ROTOR_STEP = 512  # samples of the fine line
 _DOWNLINKS = {"LTE": lte_signals, "NR": nr_signals}
 _UPLINKS = {"LTE": lte_uplink_signals, "NR": nr_uplink_signals}
 
@@ -36,6 +37,7 @@ class Emission:
     subcarriers: Tensor  # int64 (K,), from 0 Hz of the band
     elements: Tensor  # complex64 (S, K), noise density = 1
     lead: float  # how long it begins before the scene, s
+    cfo_hz: float = 0.0
 
 
 def grid_rate_for(samp_rate: float, carriers: tuple[CarrierPlan, ...]) -> float:
@@ -71,16 +73,38 @@ def carrier_emission(
             spacing=signal.spacing,
             half_shift=signal.half_shift,
             subcarriers=signal.subcarriers + round(plan.center / signal.spacing),
-            elements=_through_channel(signal, plan.channel, level * amplitude, generator),
+            elements=_through_channel(signal, plan.channel, level * amplitude * _oscillator(plan, signal), generator),
             lead=plan.lead,
+            cfo_hz=plan.channel.cfo_hz,
         )
         for signal, amplitude in signals
     ]
     return emissions, carrier
 
 
-def _through_channel(signal: OfdmSignal, channel: Channel, amplitude: float, generator: torch.Generator) -> Tensor:
-    """Sum of the ports, each through its own channel of unit mean power over the scene, complex64 ``(S, K)``."""
+def _oscillator(plan: CarrierPlan, signal: OfdmSignal) -> Tensor:
+    """Phase of a transmitter's oscillator where the useful part of each symbol begins, complex64 ``(S, 1)``.
+
+    Subcarriers of the band begin every symbol anew, as NR does it: TS 38.211 clause 5.4.  The oscillator of LTE runs
+    through: TS 36.211 clauses 5.8 and 6.13.
+    """
+    if plan.label != "LTE":
+        return torch.ones(1, 1, dtype=torch.complex64, device=signal.subcarriers.device)
+    numerology = Numerology(grid_rate=Numerology.grid_step(signal.spacing), spacing=signal.spacing)
+    prefixes = torch.tensor(numerology.prefixes, dtype=torch.float64) / numerology.grid_rate
+    times = numerology.symbol_starts(signal.symbol_count).unflatten(0, (-1, numerology.symbols)) + prefixes
+    turns = round(plan.center / signal.spacing) * signal.spacing * times.flatten()
+    angle = ((turns - turns.round()) * (2 * math.pi)).float()
+    return torch.polar(torch.ones_like(angle), angle)[:, None].to(signal.subcarriers.device)
+
+
+def _through_channel(signal: OfdmSignal, channel: Channel, amplitude: Tensor, generator: torch.Generator) -> Tensor:
+    """Sum of the ports, each through its own channel of unit mean power over the scene, complex64 ``(S, K)``.
+
+    Parameters
+    ----------
+    amplitude : complex64 ``(S, 1)`` or ``(1, 1)``
+    """
     numerology = Numerology(grid_rate=Numerology.grid_step(signal.spacing), spacing=signal.spacing)
     times = numerology.symbol_starts(signal.symbol_count)
     freqs = signal.subcarriers * signal.spacing
@@ -89,12 +113,13 @@ def _through_channel(signal: OfdmSignal, channel: Channel, amplitude: float, gen
         elements = grid.elements
         if elements.numel():
             at = times if grid.symbols is None else times[grid.symbols.cpu()]
+            level = amplitude if grid.symbols is None or len(amplitude) == 1 else amplitude[grid.symbols]
             gain = fading(at, freqs, channel, generator=generator)
             if gain is None:
-                elements = elements * amplitude
+                elements = elements * level
             else:
                 mean = torch.view_as_real(gain[:, :: max(1, gain.shape[1] // 64)].contiguous()).square().sum(-1).mean()
-                elements = elements * gain * (amplitude * mean.rsqrt())
+                elements = elements * gain * (level * mean.rsqrt())
         if grid.symbols is None and total is None:
             total = elements
         else:
@@ -134,5 +159,16 @@ def modulate_emissions(emissions: list[list[Emission]], count: int, grid_rate: f
             parts = modulate_many(grids[first : first + step], numerology, half_shift=half_shift)
             for (scene, emission), part in zip(members[first : first + step], parts, strict=True):
                 skip = round(emission.lead * grid_rate)
-                samples[scene] += part[skip : skip + count]
+                part = part[skip : skip + count]
+                samples[scene] += part * _rotor(emission.cfo_hz / grid_rate, count, device) if emission.cfo_hz else part
     return samples
+
+
+def _rotor(turns: float, count: int, device: torch.device) -> Tensor:
+    """A line of so many turns a sample, complex64 ``(count,)``: the product of a coarse and a fine one."""
+    coarse, fine = (
+        torch.arange(length, dtype=torch.float64, device=device) * step % 1.0 * (2 * math.pi)
+        for length, step in ((-(-count // _ROTOR_STEP), turns * _ROTOR_STEP), (_ROTOR_STEP, turns))
+    )
+    line = torch.outer(*(torch.polar(torch.ones_like(a), a).to(torch.complex64) for a in (coarse, fine)))
+    return line.flatten()[:count]
