@@ -15,7 +15,7 @@ from scipy import stats
 
 from rfseg.datasets.workers import run_in_processes
 from rfseg.synth import CLASS_LABELS, UNKNOWN, load_recipe, make_scene
-from rfseg.synth.plan import _LTE_WEIGHTS as LTE_WEIGHTS
+from rfseg.synth.layout import LTE_WEIGHTS
 
 CHUNK = 50
 RADAR = CLASS_LABELS.index("Radar")

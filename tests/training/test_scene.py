@@ -15,6 +15,7 @@ from rfseg.spectrogram import frame_rows
 from rfseg.synth import CLASS_LABELS, UNKNOWN, MaskKind, Recipe, load_recipe, make_scene, make_scenes, realise
 from rfseg.synth.channel import Channel
 from rfseg.synth.emission import carrier_emission
+from rfseg.synth.laws import CarrierLaw, RadarLaw, SnrLaw
 from rfseg.synth.lte import LteCell
 from rfseg.synth.nr import NrCell, draw_nr
 from rfseg.synth.lte_uplink import draw_lte_uplink
@@ -22,7 +23,6 @@ from rfseg.synth.other import draw_other
 from rfseg.synth.plan import CarrierPlan, Plan, draw_plan
 from rfseg.synth.radar import Pulse, PulseTrain
 from rfseg.synth.receiver import IDEAL_RECEIVER, Receiver
-from rfseg.synth.recipe import CarrierLaw, RadarLaw, SnrLaw
 from rfseg.synth.recording import write_recording
 from rfseg.synth.scene import realise_many
 

@@ -9,181 +9,17 @@ from __future__ import annotations
 import importlib.resources
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any
 
 from ..errors import SceneError
 from ..geometry import FRAME_DURATION_RANGE, SAMP_RATE_RANGE
-from . import lte, nr
-from .other import OTHER_KINDS
+from .laws import CarrierLaw, OtherLaw, RadarLaw, ReceiverLaw, SnrLaw, check_weights
 from .protocol_recipe import ProtocolRecipe
-from .radar import FAMILIES
 from .tables import from_table, read_toml
 
-__all__ = ["CarrierLaw", "FixedCarrier", "OtherLaw", "RadarLaw", "ReceiverLaw", "Recipe", "SnrLaw", "list_recipes", "load_recipe"]
+__all__ = ["Recipe", "list_recipes", "load_recipe"]
 
 _Weighted = tuple[tuple[float, float], ...]
-DIRECTIONS = ("downlink", "uplink", "tdd")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SnrLaw:
-    """In-band signal-to-noise ratio of a carrier's data elements, dB.
-
-    Uniform over ``low`` to ``high``, but for a share of weak ones, uniform over ``weak_low`` to ``low``.
-    With ``steps``, one of them for all carriers of a scene instead.
-    """
-
-    low: float = -5.0
-    high: float = 35.0
-    weak_share: float = 0.10
-    weak_low: float = -10.0
-    steps: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.weak_low <= self.low < self.high:
-            raise SceneError(f"snr: weak_low={self.weak_low:g}, low={self.low:g}, high={self.high:g} dB must ascend")
-        _check_share("snr.weak_share", self.weak_share)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FixedCarrier:
-    """A carrier that every scene of the recipe holds.
-
-    Parameters
-    ----------
-    label : {"LTE", "NR"}
-    blocks : int
-        Resource blocks of a channel bandwidth that exists for the spacing.
-    spacing : float
-        Subcarrier spacing, Hz; 15e3 for LTE.
-    center : float or None
-        Hz re the centre of the band; None: drawn uniformly.
-    snr_db : float or None
-        None: drawn by the SNR law.
-    direction : {"downlink", "uplink", "tdd"}
-    """
-
-    label: str
-    blocks: int
-    spacing: float = 15e3
-    center: float | None = None
-    snr_db: float | None = None
-    direction: str = "downlink"
-
-    def __post_init__(self) -> None:
-        if self.label not in ("LTE", "NR"):
-            raise SceneError(f"carriers.fixed: label={self.label!r} is no carrier; choose LTE or NR")
-        _check_direction("carriers.fixed.direction", self.direction)
-        tables = {15e3: lte.CHANNELS_MHZ} if self.label == "LTE" else nr.CHANNELS_MHZ
-        if self.spacing not in tables:
-            known = ", ".join(f"{s:g}" for s in tables)
-            raise SceneError(f"carriers.fixed: {self.label} has no spacing={self.spacing:g} Hz; choose {known}")
-        if self.blocks not in tables[self.spacing].values():
-            known = ", ".join(str(b) for b in tables[self.spacing].values())
-            raise SceneError(
-                f"carriers.fixed: no {self.label} channel at {self.spacing:g} Hz has blocks={self.blocks}; choose {known}"
-            )
-
-    @property
-    def channel_mhz(self) -> float:
-        """Channel bandwidth, MHz."""
-        table = lte.CHANNELS_MHZ if self.label == "LTE" else nr.CHANNELS_MHZ[self.spacing]
-        return next(mhz for mhz, blocks in table.items() if blocks == self.blocks)
-
-    @property
-    def width(self) -> float:
-        """Occupied bandwidth, Hz."""
-        return 12 * self.blocks * self.spacing + (15e3 if self.label == "LTE" else 0.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CarrierLaw:
-    """How many carriers, which and where.
-
-    Parameters
-    ----------
-    counts : tuple of float
-        Weights of 0, 1, 2 ... carriers.
-    fill_share, adjacent_share : float
-        Of the scenes with carriers: one that fills the band, or a row of neighbours at the standard distance,
-        cut by the band's edges; the rest are scattered.
-    outside_share, overlap_share : float
-        Of the scattered carriers: partly outside the band; allowed to overlap another.
-    uplink_share, tdd_share : float
-        Of all carriers: the uplink of a pair of bands; downlink and uplink in turn.
-    lte_tdd : tuple of int
-        Uplink-downlink configurations to draw from, TS 36.211 table 4.2-2.
-    nr_tdd : tuple of str
-        Slot patterns to draw from, 30 kHz slots.
-    fixed : tuple of FixedCarrier
-        Instead of random ones.
-    """
-
-    counts: tuple[float, ...] = (0.08, 0.35, 0.37, 0.14, 0.06)
-    fill_share: float = 0.22
-    adjacent_share: float = 0.15
-    outside_share: float = 0.10
-    overlap_share: float = 0.03
-    uplink_share: float = 0.05
-    tdd_share: float = 0.30
-    lte_tdd: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
-    nr_tdd: tuple[str, ...] = ("DDDSU", "DDDSUUDDDD", "DDDDDDDSUU")
-    fixed: tuple[FixedCarrier, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("fill_share", "adjacent_share", "outside_share", "overlap_share", "uplink_share", "tdd_share"):
-            _check_share(f"carriers.{name}", getattr(self, name))
-        _check_weights("carriers.counts", self.counts)
-        for pattern in self.nr_tdd:
-            if not pattern or set(pattern) - set("DSU"):
-                raise SceneError(f"carriers.nr_tdd: {pattern!r} is no slot pattern; write one of D, S, U per slot")
-        for configuration in self.lte_tdd:
-            if configuration not in range(7):
-                raise SceneError(f"carriers.lte_tdd: {configuration!r} is no configuration of TS 36.211 table 4.2-2; choose 0 to 6")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RadarLaw:
-    """Radars: the share of scenes with one, how many, of which families (all but ``excluded`` if none are named)."""
-
-    share: float = 0.55
-    counts: tuple[float, ...] = (0.8, 0.2)  # weights of 1, 2 ...
-    families: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
-    snr_db: tuple[float, float] = (3.0, 50.0)  # of the strongest bin, uniform
-    on_carrier_share: float = 0.5
-
-    def __post_init__(self) -> None:
-        _check_share("radars.share", self.share)
-        _check_share("radars.on_carrier_share", self.on_carrier_share)
-        _check_weights("radars.counts", self.counts)
-        _check_names("radars", FAMILIES, self.families, self.excluded)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OtherLaw:
-    """Emitters that are Noise: shares of the scenes with and without carriers that hold some."""
-
-    share: float = 0.30
-    share_alone: float = 0.70
-    counts: tuple[float, ...] = (0.6, 0.28, 0.12)  # weights of 1, 2 ...
-    kinds: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
-    snr_db: tuple[float, float] = (0.0, 35.0)
-
-    def __post_init__(self) -> None:
-        _check_share("others.share", self.share)
-        _check_share("others.share_alone", self.share_alone)
-        _check_weights("others.counts", self.counts)
-        _check_names("others", OTHER_KINDS, self.kinds, self.excluded)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReceiverLaw:
-    """Overrides of the receiver that is drawn: the bits of its converter, by weight; none: as drawn."""
-
-    bits: tuple[tuple[int, float], ...] = ()
-    ideal: bool = False  # noise and nothing else
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,8 +67,8 @@ class Recipe:
     receiver: ReceiverLaw = field(default_factory=ReceiverLaw)
 
     def __post_init__(self) -> None:
-        _check_weights("rates", [w for _, w in self.rates])
-        _check_weights("durations", [w for _, w in self.durations])
+        check_weights("rates", [w for _, w in self.rates])
+        check_weights("durations", [w for _, w in self.durations])
         low, high = SAMP_RATE_RANGE
         for rate, _ in self.rates:
             if not low <= rate <= high or rate % 1e3:
@@ -242,6 +78,11 @@ class Recipe:
                     raise SceneError(
                         f"carriers.fixed: {carrier.label} with {carrier.blocks} blocks is {carrier.width / 1e6:g} MHz wide,"
                         f" wider than the sample rate {rate / 1e6:g} MS/s; choose fewer blocks or a higher rate"
+                    )
+                if carrier.center is not None and abs(carrier.center) >= 0.5 * (rate + carrier.width):
+                    raise SceneError(
+                        f"carriers.fixed: {carrier.label} at center={carrier.center:g} Hz lies outside a band of"
+                        f" {rate / 1e6:g} MS/s; choose at most {0.5 * rate:g} Hz either side"
                     )
         shortest, longest = FRAME_DURATION_RANGE
         for duration, _ in self.durations:
@@ -302,27 +143,3 @@ def load_recipe(name: str | Path) -> Recipe | ProtocolRecipe:
 def _from_toml(text: str, source: str) -> Recipe | ProtocolRecipe:
     kind = ProtocolRecipe if "protocol" in read_toml(text, source) else Recipe
     return kind.from_toml(text, source=source)
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0.0 <= value <= 1.0:
-        raise SceneError(f"{name}={value!r} must lie in 0 to 1")
-
-
-def _check_weights(name: str, weights: Any) -> None:
-    if not weights or min(weights) < 0 or sum(weights) <= 0:
-        raise SceneError(f"{name}={tuple(weights)!r} must be weights of at least 0 that do not all vanish")
-
-
-def _check_names(where: str, known: Iterable[str], wanted: tuple[str, ...], excluded: tuple[str, ...]) -> None:
-    known = list(known)
-    for name in (*wanted, *excluded):
-        if name not in known:
-            raise SceneError(f"{where}: there is no {name!r}; choose from {', '.join(known)}")
-    if not set(wanted or known) - set(excluded):
-        raise SceneError(f"{where}: everything is excluded; leave something, or set the share to 0")
-
-
-def _check_direction(name: str, value: str) -> None:
-    if value not in DIRECTIONS:
-        raise SceneError(f"{name}={value!r} is unknown; choose {', '.join(DIRECTIONS)}")
