@@ -13,7 +13,6 @@ from typing import Collection, Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import SceneError
@@ -24,14 +23,13 @@ from .labels import UNKNOWN, MaskKind, channel_mask, energy_mask, mask_carriers,
 from .other import add_other
 from .plan import Plan, draw_plan
 from .radar import radar_samples
-from .receiver import Receiver, converter_noise, digitise, noise_slope, passband
+from .reception import noise_floor, receive, resample
 from .recipe import Recipe
 from .rows import scene_rows
 from .truth import Emitter, list_emitters
 
 __all__ = ["Scene", "make_scene", "make_scenes", "realise", "realise_many"]
 
-_GAIN_NODES = 4096  # of a receive filter over half of the band
 _SILENT = 1e-3  # amplitude of a radar, noise = 1
 _HANN_ENBW_BINS = 1.5  # equivalent noise bandwidth of the window
 _OCCUPIED = (MaskKind.OCCUPIED,)
@@ -103,6 +101,7 @@ class _Air:
     emissions: list[Emission] = field(default_factory=list)
     carriers: list[Carrier] = field(default_factory=list)
     spans: list[tuple[int, int]] = field(default_factory=list)  # of each carrier's emissions
+    radar: Tensor | None = None  # samples of all radars
     others: Tensor | None = None  # spectrum of the emitters that are Noise
     power: float = 1.0  # mean, of all that reaches the converter
 
@@ -138,13 +137,15 @@ def realise_many(
 
     airs = [_on_air(plan, milliseconds * 1e-3, torch.device(device)) for plan in plans]
     signals = modulate_emissions([air.emissions for air in airs], count, grid_rate, torch.device(device))
-    received, radars = [], []
+    received = []
     for air, signal in zip(airs, signals, strict=True):
-        radar = _radar(air, count, grid_rate)
-        if radar is not None:
-            signal += radar
-        received.append(_receive(air, signal, milliseconds, geometry))
-        radars.append(radar)
+        _add_radars(air, signal, grid_rate)
+        _add_others(air, milliseconds)
+        size = round(first.samp_rate * milliseconds / 1e3)
+        samples, air.power = receive(
+            signal, air.others, air.plan.receiver, geometry, size, rng=air.rng, generator=air.generator
+        )
+        received.append(samples)
     iq = torch.stack(received)
     rows = (10.0 * scene_rows(iq, geometry).log10()).cpu().numpy()
     return [
@@ -152,7 +153,7 @@ def realise_many(
             geometry=geometry,
             iq=(iq[index] if keep_iq else iq[index, :0]).cpu().numpy(),
             rows=rows[index],
-            masks=_masks(air, radars[index], geometry, kinds, grid_rate, milliseconds),
+            masks=_masks(air, geometry, kinds, grid_rate, milliseconds),
             emitters=list_emitters(air.plan, geometry),
             plan=air.plan,
         )
@@ -173,83 +174,36 @@ def _on_air(plan: Plan, duration: float, device: torch.device) -> _Air:
     return air
 
 
-def _radar(air: _Air, count: int, grid_rate: float) -> Tensor | None:
-    """Samples of all radars, ``(count,)``."""
-    total: Tensor | None = None
+def _add_radars(air: _Air, signal: Tensor, grid_rate: float) -> None:
+    """Add the radars to the signal, in place, and keep them."""
     for train in air.plan.radars:
-        samples = radar_samples(train, count, grid_rate, rng=air.rng, device=air.generator.device)
-        total = samples if total is None else total + samples
-    return total
+        samples = radar_samples(train, signal.numel(), grid_rate, rng=air.rng, device=air.generator.device)
+        air.radar = samples if air.radar is None else air.radar + samples
+    if air.radar is not None:
+        signal += air.radar
 
 
-def _white(count: int, generator: torch.Generator) -> Tensor:
-    """Complex noise of unit variance, ``(count,)``."""
-    return torch.view_as_complex(torch.randn(count, 2, generator=generator, device=generator.device) * 0.5**0.5)
-
-
-def _crop(spectrum: Tensor, count: int) -> Tensor:
-    """The central ``count`` bins of an unshifted spectrum, so that white density 1 stays 1."""
-    total = spectrum.numel()
-    if count == total:
-        return spectrum
-    low = count // 2
-    return torch.cat([spectrum[: count - low], spectrum[total - low :]])
-
-
-def _resample(samples: Tensor, count: int) -> Tensor:
-    """The same stretch of time in ``count`` samples; white density is kept."""
-    if samples.numel() == count:
-        return samples
-    return torch.fft.ifft(_crop(torch.fft.fft(samples, norm="ortho"), count), norm="ortho")
-
-
-def _spectral_gains(receiver: Receiver, samp_rate: float, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Amplitudes at the bins of an unshifted spectrum, float32 ``(count,)``: of signals, and of all noise together."""
-    halves = []
-    for low, high, size in ((0.0, 0.5, count - count // 2), (-0.5, 0.0, count // 2)):
-        freqs = torch.linspace(low, high, _GAIN_NODES, dtype=torch.float64) * samp_rate
-        gain, slope = passband(receiver, freqs, samp_rate), noise_slope(receiver, freqs, samp_rate)
-        behind = 10 ** (receiver.floor_db / 10) if receiver.is_shaping else 0.0
-        nodes = torch.stack([gain, ((gain * slope).square() + behind).sqrt()]).to(device)
-        halves.append(F.interpolate(nodes[None], size=size, mode="nearest")[0])  # in steps too fine to see
-    return tuple(torch.cat(halves, dim=1))
-
-
-def _receive(air: _Air, signal: Tensor, milliseconds: int, geometry: Geometry) -> Tensor:
-    """Other emitters, noise and the receiver: complex64 ``(frame_samples + overhang,)``, full scale 1."""
-    receiver, samp_rate, generator = air.plan.receiver, air.plan.samp_rate, air.generator
-    count = round(samp_rate * milliseconds / 1e3)
-    is_plain = not air.plan.others and not receiver.is_shaping and not receiver.floor_slope_db
-    if is_plain and signal.numel() == count:
-        noisy = signal + _white(count, generator)
-    else:
-        spectrum = _crop(torch.fft.fft(signal, norm="ortho"), count)
-        if air.plan.others:
-            air.others = torch.zeros_like(spectrum)
-            for emitter in air.plan.others:
-                add_other(air.others, milliseconds, emitter, rng=air.rng, generator=generator)
-            spectrum = spectrum + air.others
-        gain, noise = _spectral_gains(receiver, samp_rate, count, spectrum.device)
-        parts = torch.view_as_real(spectrum * gain if receiver.is_shaping else spectrum)
-        parts = torch.addcmul(parts, torch.view_as_real(_white(count, generator)), noise[:, None])
-        noisy = torch.fft.ifft(torch.view_as_complex(parts), norm="ortho")
-    noisy = noisy[: geometry.frame_samples + geometry.overhang]
-    air.power = float(torch.view_as_real(noisy).square().mean()) * 2
-    return digitise(noisy, receiver, samp_rate=samp_rate, rng=air.rng, generator=generator)
+def _add_others(air: _Air, milliseconds: int) -> None:
+    """Make the emitters that are Noise."""
+    if air.plan.others:
+        count = round(air.plan.samp_rate * milliseconds / 1e3)
+        air.others = torch.zeros(count, dtype=torch.complex64, device=air.generator.device)
+        for emitter in air.plan.others:
+            add_other(air.others, milliseconds, emitter, rng=air.rng, generator=air.generator)
 
 
 def _masks(
-    air: _Air, radar: Tensor | None, geometry: Geometry, kinds: Collection[MaskKind], grid_rate: float, milliseconds: int
+    air: _Air, geometry: Geometry, kinds: Collection[MaskKind], grid_rate: float, milliseconds: int
 ) -> dict[MaskKind, np.ndarray]:
     """The masks of a scene, on the CPU."""
     plan, count = air.plan, round(air.plan.samp_rate * milliseconds / 1e3)
     others = None
-    if air.others is not None and (air.carriers or radar is not None):
+    if air.others is not None and (air.carriers or air.radar is not None):
         others = _noise_free(torch.fft.ifft(air.others, norm="ortho"), geometry)[0].cpu().numpy()
-    floor = _floor(air, geometry)
+    floor = noise_floor(plan.receiver, air.power, geometry)
     occupied, background = mask_carriers(air.carriers, geometry, floor=floor, others=others)
-    if radar is not None:
-        mask_radar(occupied, _radar_peak(_resample(radar, count), geometry), background, geometry)
+    if air.radar is not None:
+        mask_radar(occupied, _radar_peak(resample(air.radar, count), geometry), background, geometry)
     _hide_gap(occupied, plan, geometry)
     masks = {MaskKind.OCCUPIED: occupied}
     if MaskKind.ENERGY in kinds:
@@ -257,24 +211,12 @@ def _masks(
         for (first, last), carrier in zip(air.spans, air.carriers, strict=True):
             whole = round(grid_rate * milliseconds / 1e3)
             samples = modulate_emissions([air.emissions[first:last]], whole, grid_rate, air.generator.device)[0]
-            powers.append((carrier.class_id, _noise_free(_resample(samples, count), geometry)[0].cpu().numpy()))
+            powers.append((carrier.class_id, _noise_free(resample(samples, count), geometry)[0].cpu().numpy()))
         masks[MaskKind.ENERGY] = energy_mask(powers, occupied, floor)
         _hide_gap(masks[MaskKind.ENERGY], plan, geometry)
     if MaskKind.CHANNEL in kinds:
         masks[MaskKind.CHANNEL] = channel_mask(air.carriers, occupied, geometry)
     return masks
-
-
-def _floor(air: _Air, geometry: Geometry) -> np.ndarray:
-    """Noise at each bin as an emitter in front of the receive filter sees it, ``(F,)``."""
-    receiver = air.plan.receiver
-    freqs = torch.from_numpy((np.arange(geometry.bins) - geometry.bins // 2) * geometry.bin_width)
-    behind = converter_noise(receiver, air.power)
-    floor = noise_slope(receiver, freqs, geometry.samp_rate).numpy() ** 2
-    if not receiver.is_shaping:
-        return floor + behind
-    behind += 10 ** (receiver.floor_db / 10)
-    return floor + behind / passband(receiver, freqs, geometry.samp_rate).numpy() ** 2
 
 
 def _noise_free(samples: Tensor, geometry: Geometry, *, first_row: int = 0, rows: int | None = None) -> Tensor:
