@@ -1,7 +1,10 @@
 """Scenes: reproducible, of the right shape, and labelled by what can be seen."""
 
+import hashlib
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +18,7 @@ from rfseg.spectrogram import frame_rows
 from rfseg.synth import CLASS_LABELS, UNKNOWN, MaskKind, Recipe, load_recipe, make_scene, make_scenes, realise
 from rfseg.synth.channel import Channel
 from rfseg.synth.emission import carrier_emission
-from rfseg.synth.laws import CarrierLaw, RadarLaw, SnrLaw
+from rfseg.synth.laws import CarrierLaw, FixedCarrier, RadarLaw, SnrLaw
 from rfseg.synth.lte import LteCell
 from rfseg.synth.nr import NrCell, draw_nr
 from rfseg.synth.lte_uplink import draw_lte_uplink
@@ -68,7 +71,18 @@ def test_scenes_made_together_are_those_made_alone():
     for seed, scene in zip(seeds, make_scenes(QUICK, seeds), strict=True):
         alone = make_scene(QUICK, seed)
         assert np.array_equal(scene.mask, alone.mask)
-        assert np.allclose(scene.iq, alone.iq, atol=1e-6)
+        assert np.array_equal(scene.iq, alone.iq) and np.array_equal(scene.rows, alone.rows)
+
+
+def test_another_process_makes_the_same_scene():
+    code = (
+        "import hashlib, torch; torch.set_num_threads(1)\n"
+        "from rfseg.synth import load_recipe, make_scene\n"
+        "print(hashlib.sha256(make_scene(load_recipe('standard'), 61).iq.tobytes()).hexdigest())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    iq = make_scene(load_recipe("standard"), 61).iq
+    assert done.stdout.strip() == hashlib.sha256(iq.tobytes()).hexdigest()
 
 
 def test_plans_of_different_rates_are_not_made_together():
@@ -244,8 +258,9 @@ def test_a_radar_on_a_carrier_is_labelled_only_where_it_stands_out():
 
 
 def test_rows_that_the_receiver_lost_are_unknown():
-    scene = _realise(_lte(load="full"), 5e-3, gap=(0.5, 1e-3))
+    scene = _realise(_lte(load="full"), 5e-3, gap=(0.5, 1e-3), kinds=(MaskKind.ENERGY,))
     lost = (scene.mask == UNKNOWN).all(1)
+    assert np.array_equal((scene.masks[MaskKind.ENERGY] == UNKNOWN).all(1), lost)
     assert lost.sum() * scene.geometry.row_duration == pytest.approx(1e-3, abs=2 * scene.geometry.row_duration)
     assert scene.rows[0][lost][1:-1].max() < scene.rows[0][~lost].min() - 50
 
@@ -276,6 +291,30 @@ def test_emitters_name_every_pulse_at_its_sample(tmp_path):
     carrier = next(a for a in meta["annotations"] if a["core:label"] == "LTE")
     assert carrier["core:freq_lower_edge"] == pytest.approx(2e9 - 2.2575e6, abs=10)
     assert (tmp_path / "made.sigmf-data").stat().st_size == 4 * scene.geometry.frame_samples
+
+
+def test_emitters_that_hop_are_named_where_they_are(rng):
+    hopper = draw_other("bluetooth", 1e6, 20.0, rng)
+    radar = _radar(family="dfs-6", hops=(-2e6, 3e6), hop_pulses=2, center=0.0, intervals=(0.5e-3,), first=0.1e-3)
+    plan = Plan(samp_rate=30.72e6, frame_duration=5e-3, others=(hopper,), radars=(radar,))
+    scene = realise(plan)
+    other = next(e for e in scene.emitters if e.label == "Noise")
+    low, high = hopper.edges
+    assert (other.freq_lower_edge, other.freq_upper_edge) == (max(low, -15.36e6), min(high, 15.36e6))
+    pulses = [e for e in scene.emitters if e.label == "Radar"]
+    middles = [0.5 * (p.freq_lower_edge + p.freq_upper_edge) for p in pulses]
+    assert middles == pytest.approx([-2e6, -2e6, 3e6, 3e6, -2e6, -2e6, 3e6, 3e6, -2e6, -2e6], abs=0.1e6)
+    peaks = scene.rows[1].argmax(1)[[int(p.sample_start / scene.geometry.row_samples) for p in pulses]]
+    assert np.abs(peaks + 0.5 - [scene.geometry.freq_edge(m) for m in middles]).max() <= 1.5
+
+
+def test_annotations_end_with_the_frame():
+    sweep = Pulse(width=2e-3, modulation="sawtooth", chirp=5e6)
+    radar = _radar(family="fmcw-perimeter", pulses=(sweep,), intervals=(2e-3,), first=-1e-3)
+    scene = realise(Plan(samp_rate=20e6, frame_duration=5e-3, carriers=(_lte(),), radars=(radar,)))
+    assert {e.label for e in scene.emitters} == {"LTE", "Radar"}
+    for emitter in scene.emitters:
+        assert emitter.sample_start == 0 and emitter.sample_count == scene.geometry.frame_samples
 
 
 def test_radar_rows_are_spread_over_the_frame():
@@ -313,6 +352,35 @@ def test_snr_steps_hold_for_all_carriers_of_a_scene():
     for seed in range(40):
         levels = {c.snr_db for c in draw_plan(recipe, np.random.default_rng(seed)).carriers}
         assert len(levels) == 1 and levels <= set(recipe.snr.steps)
+
+
+def test_fixed_carriers_have_their_own_direction():
+    fixed = tuple(FixedCarrier(label="LTE", blocks=25, center=c, direction=d) for c, d in ((-4e6, "uplink"), (4e6, "downlink")))
+    recipe = Recipe(rates=((20e6, 1.0),), carriers=CarrierLaw(fixed=fixed))
+    up, down = draw_plan(recipe, np.random.default_rng(0)).carriers
+    assert up.downlink is None and up.uplink is not None
+    assert down.downlink is not None and down.uplink is None
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("[carriers]\nfill_share = 0.7\nadjacent_share = 0.4", "carriers.fill_share and carriers.adjacent_share are shares of the same"),
+        ("[carriers]\nuplink_share = 0.7\ntdd_share = 0.4", "carriers.uplink_share and carriers.tdd_share are shares of the same"),
+        ("[carriers]\nlte_tdd = []", "lte_tdd and carriers.nr_tdd must not be empty; set tdd_share to 0"),
+        ("[radars]\nsnr_db = [50.0, 3.0]", "radars.snr_db=.50.0, 3.0. must be two numbers, the lower first"),
+        ("[others]\nsnr_db = [5.0, 3.0]", "others.snr_db=.5.0, 3.0. must be two numbers, the lower first"),
+        ("[receiver]\nbits = [[1, 1.0]]", "bits=1 is no converter's; choose 2 to 24"),
+        ("[receiver]\nbits = [[8, 0.0]]", "receiver.bits=.0.0,. must be weights"),
+        (
+            'rates = [[20e6, 1.0]]\n[[carriers.fixed]]\nlabel = "LTE"\nblocks = 25\ncenter = 13e6',
+            "LTE at center=1.3e.07 Hz lies outside a band of 20 MS/s; choose at most 1e.07 Hz either side",
+        ),
+    ],
+)
+def test_laws_that_nothing_can_follow_are_refused(text, said):
+    with pytest.raises(SceneError, match=said):
+        Recipe.from_toml(text)
 
 
 def test_what_ood_holds_the_standard_mix_never_has():

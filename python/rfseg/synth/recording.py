@@ -51,7 +51,7 @@ def write_recording(
             "core:label": e.label,
             "core:comment": f"{e.comment}, SNR {e.snr_db:.1f} dB",
         }
-        for e in sorted(scene.emitters, key=lambda e: (e.sample_start, e.freq_lower_edge))
+        for e in scene.emitters
     ]
     meta = {
         "global": {
