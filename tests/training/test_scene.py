@@ -257,6 +257,16 @@ def test_a_radar_on_a_carrier_is_labelled_only_where_it_stands_out():
     assert (realise(stronger).mask == RADAR).any()
 
 
+def test_a_radar_that_overloads_the_converter_is_labelled_only_where_it_is_left():
+    plan = Plan(samp_rate=15.36e6, frame_duration=5e-3, radars=(_radar(snr_db=45.0),))
+    wide = realise(plan).mask
+    scene = realise(replace(plan, receiver=Receiver(bits=12, backoff_db=3.0)))
+    assert 0 < (scene.mask == RADAR).sum() < 0.8 * (wide == RADAR).sum()
+    assert ((wide == RADAR) & (scene.mask == 0)).sum() == 0  # clipped pulses splatter: nobody can tell
+    excess = scene.rows[1][scene.mask == RADAR] - np.median(scene.rows[1])
+    assert np.quantile(excess, 0.1) > 0.0
+
+
 def test_rows_that_the_receiver_lost_are_unknown():
     scene = _realise(_lte(load="full"), 5e-3, gap=(0.5, 1e-3), kinds=(MaskKind.ENERGY,))
     lost = (scene.mask == UNKNOWN).all(1)

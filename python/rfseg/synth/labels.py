@@ -99,7 +99,9 @@ def mask_carriers(
     return mask, background
 
 
-def mask_radar(mask: np.ndarray, peak: np.ndarray, background: np.ndarray, geometry: Geometry) -> None:
+def mask_radar(
+    mask: np.ndarray, peak: np.ndarray, background: np.ndarray, geometry: Geometry, *, passed: np.ndarray | None = None
+) -> None:
     """Draw the radars over ``mask`` in place.
 
     Parameters
@@ -108,11 +110,13 @@ def mask_radar(mask: np.ndarray, peak: np.ndarray, background: np.ndarray, geome
         Linear power of the noise-free radars in the max channel, noise = 1.
     background : float32 ``(T, F)``
         Power of everything else, as :func:`mask_carriers` gives it.
+    passed : float32 ``(T, F)`` or None
+        What an overloaded receiver leaves of ``peak``; None for all of it.
     """
     limit = background * peak_to_mean(geometry.segments_per_row)
     unsure = (peak > limit * 10 ** (_RADAR_UNSURE_DB / 10)) & (mask != UNKNOWN)
     mask[unsure] = UNKNOWN
-    mask[peak > limit * 10 ** (_RADAR_CLEAR_DB / 10)] = CLASS_LABELS.index("Radar")
+    mask[(peak if passed is None else passed) > limit * 10 ** (_RADAR_CLEAR_DB / 10)] = CLASS_LABELS.index("Radar")
 
 
 def energy_mask(powers: Sequence[tuple[int, np.ndarray]], occupied: np.ndarray, floor: np.ndarray) -> np.ndarray:

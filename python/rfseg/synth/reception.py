@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -10,7 +12,7 @@ from torch import Tensor
 from ..geometry import Geometry
 from .receiver import Receiver, converter_noise, digitise, noise_slope, passband
 
-__all__ = ["noise_floor", "receive", "resample"]
+__all__ = ["limit", "noise_floor", "receive", "resample"]
 
 _GAIN_NODES = 4096  # of a receive filter over half of the band
 
@@ -102,3 +104,16 @@ def noise_floor(receiver: Receiver, power: float, geometry: Geometry) -> np.ndar
         return floor + behind
     behind += 10 ** (receiver.floor_db / 10)
     return floor + behind / passband(receiver, freqs, geometry.samp_rate).numpy() ** 2
+
+
+def limit(samples: Tensor, receiver: Receiver, power: float) -> Tensor:
+    """What an overloaded amplifier and converter leave of a pulse; ``power`` as from :func:`receive`."""
+    room_db = min(
+        receiver.backoff_db if receiver.bits is not None else math.inf,
+        receiver.ibo_db if receiver.ibo_db is not None else math.inf,
+    )
+    highest = math.sqrt(power) * 10 ** (room_db / 20)
+    amplitude = samples.abs()
+    if highest == math.inf or float(amplitude.max()) <= highest:
+        return samples
+    return samples * (highest / amplitude.clamp(min=highest))

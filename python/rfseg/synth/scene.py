@@ -23,7 +23,7 @@ from .labels import UNKNOWN, MaskKind, channel_mask, energy_mask, mask_carriers,
 from .other import add_other
 from .plan import Plan, draw_plan
 from .radar import radar_samples
-from .reception import noise_floor, receive, resample
+from .reception import limit, noise_floor, receive, resample
 from .recipe import Recipe
 from .rows import scene_rows
 from .truth import Emitter, list_emitters
@@ -203,7 +203,10 @@ def _masks(
     floor = noise_floor(plan.receiver, air.power, geometry)
     occupied, background = mask_carriers(air.carriers, geometry, floor=floor, others=others)
     if air.radar is not None:
-        mask_radar(occupied, _radar_peak(resample(air.radar, count), geometry), background, geometry)
+        radar = resample(air.radar, count)
+        peak, left = _radar_peak(radar, geometry), limit(radar, plan.receiver, air.power)
+        passed = peak if left is radar else np.minimum(peak, _radar_peak(left, geometry))
+        mask_radar(occupied, peak, background, geometry, passed=passed)
     _hide_gap(occupied, plan, geometry)
     masks = {MaskKind.OCCUPIED: occupied}
     if MaskKind.ENERGY in kinds:
