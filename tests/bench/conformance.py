@@ -183,9 +183,9 @@ def judge_lte(got: dict[str, Any] | None, carrier: CarrierPlan) -> bool:
 # Runs
 
 
-def seeds_with(recipe: Path, wanted: Callable[[Plan], bool], count: int) -> list[tuple[int, Plan]]:
-    """The first seeds whose scenes have what is wanted."""
-    plans = ((seed, plan_of(recipe, seed)) for seed in range(5000))
+def seeds_with(recipe: Path, wanted: Callable[[Plan], bool], count: int, *, first: int = 0) -> list[tuple[int, Plan]]:
+    """The first seeds from ``first`` on whose scenes have what is wanted."""
+    plans = ((seed, plan_of(recipe, seed)) for seed in range(first, first + 5000))
     return list(itertools.islice(((seed, plan) for seed, plan in plans if wanted(plan)), count))
 
 
@@ -200,7 +200,8 @@ def nr_rows(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any
                 body = fixed("NR", blocks, spacing, "tdd" if number % 2 else "downlink")
                 recipe = folder / f"nr-{spacing / 1e3:g}-{mhz}-{number}.toml"
                 recipe.write_text(recipe_text(rate, duration, ideal=ideal, fixed=body))
-                seeds = seeds_with(recipe, lambda plan: bool(blocks_inside(plan, plan.carriers[0])), number + 1)
+                first = 100 * mhz + round(spacing)  # other cells in every row
+                seeds = seeds_with(recipe, lambda plan: bool(blocks_inside(plan, plan.carriers[0])), number + 1, first=first)
                 if len(seeds) <= number:
                     continue
                 seed, plan = seeds[number]
@@ -250,7 +251,7 @@ def lte_rows(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, An
             recipe = folder / f"lte-{mhz:g}-{direction}-{ports}-{number}.toml"
             body = fixed("LTE", blocks, 15e3, direction)
             recipe.write_text(recipe_text(rates[number % len(rates)], 40e-3, ideal=number < options.scenes, fixed=body))
-            seed, plan = seeds_with(recipe, whole, number + 1)[number]
+            seed, plan = seeds_with(recipe, whole, number + 1, first=1000 * blocks)[number]  # other cells in every row
             carrier = plan.carriers[0]
             with recorded(recipe, seed) as file:
                 samples = lte_samples(np.fromfile(file, "<c8"), plan.samp_rate, carrier.center)
@@ -305,7 +306,7 @@ def mixed_rows(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, 
             facts = facts_of(plan, carrier) | {"seed": seed, "carrier": number, "edge": reach / (0.5 * plan.samp_rate)}
             with recorded("standard", seed) as file:
                 good, found = judge_nr(options.nr, file, plan, carrier)
-            causes = [] if good else rescuers(plan, number, options.nr)
+            causes = [] if good else ["band edge"] if facts["edge"] > 1 else rescuers(plan, number, options.nr)
             yield facts | found | {"good": good, "causes": causes, "radars": len(plan.radars), "others": len(plan.others)}
             made += 1
         if made >= options.scenes:

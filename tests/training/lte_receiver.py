@@ -232,7 +232,7 @@ def _decoded(soft: np.ndarray, quarter: int) -> tuple[int, tuple[int, int, int]]
     block = np.array(bits[:40][::-1])
     taps = [[int(tap) for tap in f"{generator:07b}"] for generator in GENERATORS]
     again = np.array([sum(block[time - delay] * row[delay] for delay in range(7)) % 2 for time in range(40) for row in taps])
-    if ((1 - 2 * np.resize(again[_positions()], 480)) * soft).sum() < AGREEMENT * np.abs(soft).sum():
+    if ((1 - 2 * np.resize(again[_positions()], 480)) * soft).sum() <= AGREEMENT * np.abs(soft).sum():  # nor if nothing was received
         return None
     value = int("".join(map(str, block)), 2)
     content, rest = value >> 16, value >> 16 << 16
