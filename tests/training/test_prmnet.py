@@ -107,7 +107,7 @@ def test_every_parameter_in_use_gets_a_gradient():
 
 def test_learns_one_batch_by_heart():
     first, last, right = checks.overfit(PRMNet, *checks.quarters(16), steps=16, rate=3e-4)
-    assert last < 0.25 * first and right > 0.98
+    assert last < 0.25 * first and right > 0.95
 
 
 def test_the_graph_equals_the_module_for_any_number_of_frames_and_bins(network, tmp_path):
