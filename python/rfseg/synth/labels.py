@@ -5,10 +5,11 @@
     millisecond (between the reference symbols of an idle LTE carrier) belong to it.  In longer pauses the pixels
     are Noise, and beyond 2 ms unknown (255): the carrier nominally exists, but nothing shows it.  The same holds
     for the parts of a carrier that nothing within 2 ms has used (an idle NR carrier is labelled
-    where its synchronisation block is and unknown elsewhere), and for what is too weak or filtered away.
-    A radar is labelled where its own noise-free spectrogram stands out.
+    where its synchronisation block is and unknown elsewhere), for rows that hold only a little of it, and for what
+    is too weak, filtered away or hidden by others.  A radar is labelled where its own noise-free spectrogram, as far
+    as the receiver is not overloaded, stands out from everything else.
 ``energy``
-    Where the noise-free spectrogram of a carrier exceeds the noise by -3 dB, pixel by pixel.
+    Where the noise-free spectrogram of a carrier exceeds the receiver's noise by -3 dB, pixel by pixel.
 ``channel``
     The whole channel bandwidth over the whole frame, radars over whole rows: as the published sets have it.
 """

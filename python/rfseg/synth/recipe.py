@@ -1,7 +1,7 @@
 """The law that scenes are drawn from, as a small TOML file.
 
-Every key has the default of the class below; a file names what it changes.  Fixed carriers are tables
-of their own (``[[carriers.fixed]]``) and replace the random ones.
+Every key has the default of the class below, those of its tables of :mod:`rfseg.synth.laws`; a file names what it
+changes.  Fixed carriers are tables of their own (``[[carriers.fixed]]``) and replace the random ones.
 """
 
 from __future__ import annotations
