@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from ..evaluation.confusion import Confusion
 from ..models.deployable import DeployableSegmenter
 from ..synth import CLASS_LABELS, UNKNOWN, Recipe, Scene, make_scene
 from .recipe import VALIDATION_SEED
@@ -16,38 +17,6 @@ from .recipe import VALIDATION_SEED
 __all__ = ["Confusion", "Evaluation", "count_scene", "evaluate", "validation_scenes"]
 
 _SNR_EDGES_DB = (-10, -5, 0, 5, 10, 20, 30, 60)
-
-
-class Confusion:
-    """Pixels by true and by assigned class; 255 does not count."""
-
-    def __init__(self, classes: int = len(CLASS_LABELS)) -> None:
-        self.counts = np.zeros((classes, classes), np.int64)
-
-    def add(self, truth: np.ndarray, mask: np.ndarray) -> None:
-        """Count the pixels of two masks ``(T, F)``."""
-        known = truth != UNKNOWN
-        size = len(self.counts)
-        pairs = truth[known].astype(np.int64) * size + mask[known]
-        self.counts += np.bincount(pairs, minlength=size * size).reshape(size, size)
-
-    @property
-    def iou_scores(self) -> np.ndarray:
-        """Intersection over union of each class; NaN where neither has it."""
-        hit = np.diag(self.counts).astype(float)
-        union = self.counts.sum(0) + self.counts.sum(1) - hit
-        return np.divide(hit, union, out=np.full(len(hit), np.nan), where=union > 0)
-
-    @property
-    def recall_scores(self) -> np.ndarray:
-        """Share of each class that was found."""
-        total = self.counts.sum(1).astype(float)
-        return np.divide(np.diag(self.counts), total, out=np.full(len(total), np.nan), where=total > 0)
-
-    @property
-    def accuracy_score(self) -> float:
-        """Share of pixels that are right."""
-        return float(np.trace(self.counts) / max(1, self.counts.sum()))
 
 
 @dataclass

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..evaluation.confusion import Confusion
 from ..inference import Session
 from ..models.deployable import DeployableSegmenter
 from ..synth import CLASS_LABELS, UNKNOWN, Scene
-from .evaluation import Confusion, Evaluation, evaluate, validation_scenes
+from .evaluation import Evaluation, evaluate, validation_scenes
 from .recipe import TrainingRecipe
 from .trainer import load_network
 

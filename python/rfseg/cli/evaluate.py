@@ -1,0 +1,89 @@
+"""``rfseg evaluate``: what a model reaches on a set with known truth."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ..atomic import make_folder, replacing
+from ..datasets.shardset import ShardSet
+from ..evaluation import evaluate_set, format_evaluation, save_page
+from ..inference import Session
+from ..picture import require_matplotlib
+from .table import format_table
+
+__all__ = ["add_parser", "run"]
+
+_QUIET_SECONDS = 1.0  # what is done sooner shows no progress bar
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the subparsers of the command line."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure a model on a set with known truth",
+        description="Measure a model on a set with known truth: pixels, bands, radar pulses, calibration; beside it an energy"
+        " detector and the answer that everything is noise.",
+    )
+    add = parser.add_argument
+    add("model", help="name or path of a model")
+    add("--on", type=Path, required=True, metavar="SET", help="folder of a sharded set of rows")
+    add("--limit", type=_count, metavar="N", help="only the first N frames")
+    add("--out", type=Path, metavar="FOLDER", help="write evaluation.json and report.html with plots and the worst frames")
+    add("--json", action="store_true", help="print JSON instead of the tables")
+    add("--threads", type=_threads, default=0, metavar="N", help="threads of the inference (default: one a core)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure one model on one set.
+
+    Raises
+    ------
+    RfsegError
+        If the model or the set is of no use, the one does not cover the other, or the folder cannot be written.
+    """
+    if options.out is not None:
+        require_matplotlib()
+    dataset = ShardSet(options.on)
+    session = Session(options.model, threads=options.threads)
+    evaluation = evaluate_set(session, dataset, limit=options.limit, watch=_watch)
+    facts = evaluation.to_json()
+    text = json.dumps(facts, indent=2, allow_nan=False)
+    files = {}
+    if options.out is not None:
+        make_folder(options.out)
+        files = {"figures": options.out / "evaluation.json", "report": options.out / "report.html"}
+        with replacing(files["figures"]) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+        save_page(files["report"], evaluation)
+    if options.json:
+        print(text)
+        return
+    print(format_evaluation(facts, lambda headings, rows: format_table(headings, rows, right_from=1)))
+    if files:
+        print("\n".join(["", *(f"{kind}: {path}" for kind, path in files.items())]))
+
+
+def _watch(indices: range) -> tqdm:
+    """A bar on standard error, where someone looks at it."""
+    return tqdm(
+        indices, unit="frame", desc="evaluate", delay=_QUIET_SECONDS, disable=None, leave=False, file=sys.stderr
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; give an integer of at least 1")
+    return int(text)
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; give an integer of at least 0")
+    return int(text)
