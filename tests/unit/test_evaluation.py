@@ -18,6 +18,7 @@ from rfseg.evaluation import (
     read_pulses,
 )
 from rfseg.evaluation.bandscores import band_iou_score
+from rfseg.evaluation.buckets import HIGH_SNR, in_order, snr_bucket
 from rfseg.geometry import Geometry, make_geometry
 
 LTE, NR, RADAR = 1, 2, 3
@@ -234,6 +235,14 @@ def noisy_rows(geometry: Geometry) -> np.ndarray:
     """Mean and maximum of 32 independent exponential powers, -90 dBFS in the mean."""
     powers = np.random.default_rng(3).exponential(1e-9, (32, geometry.rows, geometry.bins))
     return 10 * np.log10(np.stack([powers.mean(0), powers.max(0)])).astype(np.float32)
+
+
+def test_groups_are_named_and_ordered_by_their_numbers() -> None:
+    names = [snr_bucket(snr_db) for snr_db in (-20, -5, -0.1, 0, 12, 30, 90)]
+    assert names == ["below -5 dB", "-5 to 0 dB", "-5 to 0 dB", "0 to 5 dB", "10 to 20 dB", "above 30 dB", "above 30 dB"]
+    assert in_order([HIGH_SNR, *reversed(names[2:]), *names[:2]]) == [*names, HIGH_SNR]
+    assert in_order(["dfs-2", "dfs-1", "asr-11", "asr-8", "marine"]) == ["asr-8", "asr-11", "dfs-1", "dfs-2", "marine"]
+    assert in_order(["NR 5 MHz", "LTE 20 MHz", "LTE 1.4 MHz"]) == ["LTE 1.4 MHz", "LTE 20 MHz", "NR 5 MHz"]
 
 
 def test_the_energy_detector_names_carriers_by_width_and_pulses_by_duration() -> None:

@@ -12,7 +12,7 @@ __all__ = ["HIGH_SNR", "HIGH_SNR_DB", "in_order", "snr_bucket"]
 _SNR_EDGES_DB = (-10, -5, 0, 5, 10, 20, 30, 60)
 HIGH_SNR_DB = 10.0
 HIGH_SNR = "at least 10 dB"  # name of a group that holds several of the others
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_NUMBER = re.compile(r"(?<!\w)-?\d+(\.\d+)?|\d+(\.\d+)?")  # a sign stands after no letter: dfs-2 is the second
 
 
 def snr_bucket(snr_db: float) -> str:
