@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
@@ -276,3 +277,15 @@ def test_the_command_refuses_in_one_line(
 def test_the_command_needs_a_set(threshold_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(threshold_model), "--on", str(tmp_path / "nothing")]) == EXIT_BAD_INPUT
     assert str(tmp_path / "nothing") in capsys.readouterr().err
+
+
+def test_without_matplotlib_there_are_tables_but_no_report(
+    make_set: MakeSet, threshold_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    command = ["evaluate", str(threshold_model), "--on", str(make_set(frame_of(LTE, 10, 30)).folder)]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main([*command, "--out", "figures"]) == EXIT_BAD_INPUT
+    out, err = capsys.readouterr()
+    assert out == "" and "need Matplotlib: pip install 'rfseg[picture]', or go without --out" in err

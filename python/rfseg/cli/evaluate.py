@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..atomic import make_folder, replacing
 from ..datasets.shardset import ShardSet
+from ..errors import BackendUnavailableError
 from ..evaluation import evaluate_set, format_evaluation, save_page
 from ..inference import Session
 from ..picture import require_matplotlib
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
         If the model or the set is of no use, the one does not cover the other, or the folder cannot be written.
     """
     if options.out is not None:
-        require_matplotlib()
+        _check_plots()
     dataset = ShardSet(options.on)
     session = Session(options.model, threads=options.threads)
     evaluation = evaluate_set(session, dataset, limit=options.limit, watch=_watch)
@@ -68,6 +69,15 @@ def run(options: argparse.Namespace) -> None:
     print(format_evaluation(facts, lambda headings, rows: format_table(headings, rows, right_from=1)))
     if files:
         print("\n".join(["", *(f"{kind}: {path}" for kind, path in files.items())]))
+
+
+def _check_plots() -> None:
+    try:
+        require_matplotlib()
+    except BackendUnavailableError as error:
+        raise BackendUnavailableError(
+            "the report has plots, which need Matplotlib: pip install 'rfseg[picture]', or go without --out"
+        ) from error
 
 
 def _watch(indices: range) -> tqdm:
