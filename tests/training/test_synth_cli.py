@@ -212,7 +212,10 @@ def test_without_pytorch_the_remedy_is_said():
     code = "import sys; sys.modules['torch'] = None; from rfseg.cli import main; sys.exit(main(['synth']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == EXIT_BAD_INPUT
-    assert done.stderr == "rfseg: error: rfseg synth needs the package torch; install it with: pip install 'rfseg[train]'\n"
+    assert done.stderr == (
+        "rfseg: error: rfseg synth needs the package torch; install it with: pip install 'rfseg[train]', or in a checkout"
+        " run ./scripts/training, then .venv-train/bin/rfseg synth\n"
+    )
 
 
 @pytest.mark.parametrize(("recipe", "option"), [("scenes.toml", "--sheet"), ("frames.toml", "--published")])
