@@ -55,6 +55,8 @@ def make_item(seed):
 
 folder, processes, hang_at = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 if __name__ == "__main__":
+    import signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where interrupts are ignored
     write_set(folder / "set", make_item, 11, description=DESCRIPTION, per_shard=3, processes=processes, first_seed=5)
 """
 
@@ -171,7 +173,7 @@ def test_an_interrupted_run_ends_with_its_workers_and_leaves_whole_shards_only(
     process = run_script(folder, processes=processes, hang_at=13)
     wait_for(process, folder)
     process.send_signal(signal.SIGINT)
-    assert "KeyboardInterrupt" in process.communicate()[1]  # its workers hold the pipe: all have ended
+    assert "KeyboardInterrupt" in process.communicate(timeout=60)[1]  # its workers hold the pipe: all have ended
     assert not [*(folder / "set").glob(".*.part")]
     assert not (folder / "set" / "shard-00002.npz").exists()
 
