@@ -1,4 +1,4 @@
-"""Classes of the published sets, in this library's order."""
+"""The classes that this library knows, in the order of their ids, and the mask value of what nobody can tell."""
 
 from __future__ import annotations
 

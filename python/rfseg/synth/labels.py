@@ -22,6 +22,7 @@ from typing import Iterable, Sequence
 
 import numpy as np
 
+from ..datasets.classes import IGNORED, STANDARD_LABELS
 from ..geometry import Geometry
 from .activity import ON, UNSURE, Carrier, carrier_pixels
 
@@ -36,8 +37,8 @@ __all__ = [
     "peak_to_mean",
 ]
 
-CLASS_LABELS = ("Noise", "LTE", "NR", "Radar")
-UNKNOWN = 255
+CLASS_LABELS = STANDARD_LABELS
+UNKNOWN = IGNORED
 _VISIBLE_DB = -8.0  # level of a carrier re the noise that can just be seen
 _VISIBLE_SHORT_DB = -5.0  # in frames shorter than _SHORT_S
 _SHORT_S = 4e-3

@@ -13,17 +13,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..contract import ClassKind, Contract, SignalClass, golden_rows, make_golden, write_contract
+from ..contract import Contract, golden_rows, make_golden, write_contract
+from ..datasets.classes import STANDARD_CLASSES
 from ..geometry import DEFAULT_FRAME_DURATION, FRAME_DURATION_RANGE, ROWS, SAMP_RATE_RANGE
 from ..models.deployable import DeployableSegmenter
-from ..synth import CLASS_LABELS
 from .trainer import load_network
 
 __all__ = ["export_checkpoint", "export_network", "write_graph"]
 
 OPSET = 18
 _GOLDEN_SEED, _GOLDEN_BINS = 1, 128
-_KINDS = (ClassKind.BACKGROUND, ClassKind.CARRIER, ClassKind.CARRIER, ClassKind.PULSED)
 _BINS_RANGE = (64, 512)  # of the geometry rule over its rates
 
 
@@ -68,7 +67,7 @@ def export_network(model: DeployableSegmenter, path: Path, *, training: dict[str
         mask = model(torch.from_numpy(rows)[None])[0][0].numpy()
     contract = Contract(
         name=path.stem,
-        classes=tuple(SignalClass(label=n, kind=k) for n, k in zip(CLASS_LABELS, _KINDS, strict=True)),
+        classes=STANDARD_CLASSES,
         samp_rate_range=SAMP_RATE_RANGE,
         frame_duration_range=FRAME_DURATION_RANGE,
         default_frame_duration=DEFAULT_FRAME_DURATION,
