@@ -41,6 +41,7 @@ METADATA_KEY = "rfseg_contract"
 CONTRACT_VERSION = 1
 NOT_INFERRED = 255  # mask value of a pixel that no network has judged
 _FAMILIES = ("rfseg",)
+_PRECISIONS = ("fp32", "fp16", "int8")
 
 
 class ClassKind(str, Enum):
@@ -128,6 +129,12 @@ class Contract:
         Commit, recipe, data seed, duration: where the weights are from.
     metrics : dict
         What the model reached, and on what.
+    precision : str
+        Of the weights in the file: ``fp32``, ``fp16`` (stored so, computed in fp32) or ``int8`` (computed so).
+    calibration : dict
+        What temperature, integer scales and ``reject_below`` were fitted on, and what came of it.
+    reject_below : dict
+        By label: bands of that class whose confidence is below it are reported as unknown; no entry, never.
     """
 
     name: str
@@ -147,6 +154,9 @@ class Contract:
     confidence_name: str = "confidence"
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    precision: str = "fp32"
+    calibration: dict[str, Any] = field(default_factory=dict)
+    reject_below: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("classes", "reductions", "samp_rate_range", "frame_duration_range"):
@@ -167,6 +177,21 @@ class Contract:
         if len({c.label for c in self.classes}) != len(kinds) or len(kinds) > NOT_INFERRED:
             raise ContractError(f"the labels {[c.label for c in self.classes]} must differ and number at most 255")
         self._check_ranges()
+        self._check_calibration()
+
+    def _check_calibration(self) -> None:
+        if self.precision not in _PRECISIONS:
+            raise ContractError(f"precision={self.precision!r} is unknown, expected one of {', '.join(_PRECISIONS)}")
+        for name in ("calibration", "reject_below"):
+            if not isinstance(getattr(self, name), dict):
+                raise ContractError(f"{name} is a {type(getattr(self, name)).__name__}, expected an object")
+        signals = self.labels[1:]
+        for label, value in self.reject_below.items():
+            if label not in signals or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+                raise ContractError(
+                    f"reject_below={{{label!r}: {value!r}}} must give one of the labels {', '.join(signals)} a confidence"
+                    " of 0 to 1"
+                )
 
     def _check_ranges(self) -> None:
         for name in ("samp_rate_range", "frame_duration_range"):

@@ -38,6 +38,14 @@ def test_contract_survives_its_metadata():
     assert Contract.from_metadata(CONTRACT.to_metadata()) == CONTRACT
 
 
+def test_contract_names_precision_and_calibration_and_old_files_have_none():
+    fields = {"precision": "int8", "calibration": {"temperature": 0.9}, "reject_below": {"LTE": 0.7, "Radar": 0.6}}
+    changed = replace(CONTRACT, **fields)
+    assert Contract.from_metadata(changed.to_metadata()) == changed
+    old = Contract.from_metadata(metadata(**dict.fromkeys(fields)))
+    assert (old.precision, old.calibration, old.reject_below) == ("fp32", {}, {})
+
+
 def test_golden_mask_survives_its_packing():
     np.testing.assert_array_equal(CONTRACT.golden.mask(256), np.eye(256, 64, dtype=np.uint8))
 
@@ -71,6 +79,11 @@ def test_file_without_a_contract_is_refused_by_name():
         ({"samp_rate_range": [2.0, 1.0]}, "samp_rate_range=.* the lower first"),
         ({"frame_duration_range": [1e-3]}, "frame_duration_range=.* two positive numbers"),
         ({"default_frame_duration": 1.0}, "default_frame_duration=1 s lies outside 0.002 to 0.02 s"),
+        ({"precision": "int4"}, "precision='int4' is unknown, expected one of fp32, fp16, int8"),
+        ({"reject_below": [0.5]}, "reject_below is a list, expected an object"),
+        ({"reject_below": {"NR": 0.5}}, "reject_below={'NR': 0.5} must give one of the labels LTE, Radar a confidence"),
+        ({"reject_below": {"LTE": 1.5}}, "reject_below={'LTE': 1.5} must give .* a confidence of 0 to 1"),
+        ({"reject_below": {"Noise": 0.5}}, "reject_below={'Noise': 0.5} must give one of the labels LTE, Radar"),
         ({"classes": [{"label": "LTE", "kind": "carrier"}] * 2}, "classes must be a background first"),
         ({"classes": [{"label": "Noise", "kind": "none"}]}, "has kind 'none', expected one of background, carrier"),
         ({"classes": [{"label": "x" * 21, "kind": "carrier"}]}, "must have 1 to 20 characters"),
