@@ -47,6 +47,8 @@ class Band:
         Name of the model that made the mask.
     id : int
         A number no other band of the run has.
+    track : int or None
+        The track that the band belongs to (:mod:`rfseg.tracking`), where one follows it.
 
     Raises
     ------
@@ -66,6 +68,7 @@ class Band:
     snr_db: float | None = None
     model: str = ""
     id: int = 0
+    track: int | None = None
 
     def __post_init__(self) -> None:
         if not self.freq_lower_edge < self.freq_upper_edge or not math.isfinite(

@@ -54,7 +54,29 @@
     KEY(baseband, "baseband")                                                            \
     KEY(power_dbfs, "power_dbfs")                                                        \
     KEY(snr_db, "snr_db")                                                                \
+    KEY(track, "track")                                                                  \
     KEY(released, "released")                                                            \
+    /* occupancy */                                                                      \
+    KEY(occupancy, "occupancy")                                                          \
+    KEY(sample_stop, "sample_stop")                                                      \
+    KEY(bin_width, "bin_width")                                                          \
+    KEY(spans, "spans")                                                                  \
+    KEY(duty_cycle, "duty_cycle")                                                        \
+    KEY(free, "free")                                                                    \
+    KEY(occupied, "occupied")                                                            \
+    KEY(valid_until, "valid_until")                                                      \
+    /* a track */                                                                        \
+    KEY(tracks, "tracks")                                                                \
+    KEY(onset, "onset")                                                                  \
+    KEY(update, "update")                                                                \
+    KEY(end, "end")                                                                      \
+    KEY(band_count, "band_count")                                                        \
+    KEY(occupied_time, "occupied_time")                                                  \
+    KEY(observed_time, "observed_time")                                                  \
+    KEY(end_time, "end_time")                                                            \
+    KEY(pulse_interval, "pulse_interval")                                                \
+    KEY(parents, "parents")                                                              \
+    KEY(children, "children")                                                            \
     /* status */                                                                         \
     KEY(source, "source")                                                                \
     KEY(spectrogram, "spectrogram")                                                      \
@@ -77,7 +99,15 @@
     KEY(queue_depth, "queue_depth")                                                      \
     KEY(inference_ms, "inference_ms")                                                    \
     KEY(policy, "policy")                                                                \
-    KEY(model_refused, "model_refused")
+    KEY(model_refused, "model_refused")                                                  \
+    /* status of a feed */                                                               \
+    KEY(feed, "feed")                                                                    \
+    KEY(destination, "destination")                                                      \
+    KEY(connected, "connected")                                                          \
+    KEY(disconnected, "disconnected")                                                    \
+    KEY(submitted, "submitted")                                                          \
+    KEY(sent, "sent")                                                                    \
+    KEY(refused, "refused")
 // clang-format on
 
 namespace gr {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /* BINDTOOL_HEADER_FILE(keys.h)                       */
-/* BINDTOOL_HEADER_FILE_HASH(b28902767af67a9b91dc51dac3785292)                       */
+/* BINDTOOL_HEADER_FILE_HASH(0871197ca3c8ce3be30cbdbd17c0f02d)                       */
 
 #include <algorithm>
 #include <cctype>
