@@ -6,7 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from .recipe import TrainingRecipe
+from .old_recipe import TrainingRecipe
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..models.deployable import WIDTH_MULTIPLE, pad_width, reference_features
 from ..synth import UNKNOWN, Recipe, make_scene
-from .recipe import TrainingRecipe
+from .old_recipe import TrainingRecipe
 
 __all__ = ["Pool", "Sample", "make_batch", "make_sample"]
 

@@ -17,10 +17,10 @@ from torch import nn
 from ..models.deployable import DeployableSegmenter
 from ..models.rf_segmenter import RFSegmenter
 from .evaluation import evaluate, validation_scenes
-from .losses import segmentation_loss
+from .old_losses import segmentation_loss
 from .parallel import average_over_ranks
 from .pool import Pool, make_batch
-from .recipe import TrainingRecipe
+from .old_recipe import TrainingRecipe
 
 __all__ = ["CHECKPOINT", "Trainer", "load_network", "train"]
 
