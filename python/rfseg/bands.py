@@ -43,6 +43,8 @@ class Band:
         Mean power inside the edges over the band's rows; a tone of amplitude 1 has 0 dBFS.
     snr_db : float or None
         That power without its noise, over the noise in the same width.
+    power_dbm : float or None
+        The power at the calibrated receiver's input, where its calibration is given.
     model : str
         Name of the model that made the mask.
     id : int
@@ -66,6 +68,7 @@ class Band:
     sample_count: int
     power_dbfs: float | None = None
     snr_db: float | None = None
+    power_dbm: float | None = None
     model: str = ""
     id: int = 0
     track: int | None = None

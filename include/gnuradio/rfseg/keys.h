@@ -53,6 +53,7 @@
     KEY(rf, "rf")                                                                        \
     KEY(baseband, "baseband")                                                            \
     KEY(power_dbfs, "power_dbfs")                                                        \
+    KEY(power_dbm, "power_dbm")                                                          \
     KEY(snr_db, "snr_db")                                                                \
     KEY(track, "track")                                                                  \
     KEY(released, "released")                                                            \

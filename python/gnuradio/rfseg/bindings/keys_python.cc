@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /* BINDTOOL_HEADER_FILE(keys.h)                       */
-/* BINDTOOL_HEADER_FILE_HASH(0871197ca3c8ce3be30cbdbd17c0f02d)                       */
+/* BINDTOOL_HEADER_FILE_HASH(28af7161d3b82ef6f4f607bf4ef983fe)                       */
 
 #include <algorithm>
 #include <cctype>
