@@ -4,25 +4,24 @@ A model is one ONNX file.  Its ``metadata_props`` hold one entry, :data:`METADAT
 object; nothing else is needed to run the model, and a file without it is refused.
 
 Input of the graph: spectrogram rows, float32 dBFS, ``(N, C, T, F)``.  Scaling, network, softmax and
-argmax are inside.  Outputs: ``mask`` and ``confidence``, uint8 ``(N, T, F)``.
+argmax are inside.  Outputs: ``mask`` and ``confidence``, uint8 ``(N, T, F)``.  Models of the family ``published``, which
+were trained on pictures, have a second input, ``limits``: the dB values between which the scaling stretches.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import math
-import zlib
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .errors import BackendUnavailableError, ContractError, GeometryError
 from .geometry import ROWS, Geometry, Reduction, make_geometry
+from .golden import Golden, golden_limits, golden_rows, make_golden
+from .published_geometry import PICTURE_SIZES, PictureRule, make_picture_geometry
+from .rates import rate_remedy
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -32,6 +31,7 @@ __all__ = [
     "Contract",
     "Golden",
     "SignalClass",
+    "golden_limits",
     "golden_rows",
     "make_golden",
     "write_contract",
@@ -40,7 +40,8 @@ __all__ = [
 METADATA_KEY = "rfseg_contract"
 CONTRACT_VERSION = 1
 NOT_INFERRED = 255  # mask value of a pixel that no network has judged
-_FAMILIES = ("rfseg",)
+_FAMILIES = ("rfseg", "published")
+_PUBLISHED_SLACK = 0.01  # by which the duration of a published frame may differ: papers round it
 _PRECISIONS = ("fp32", "fp16", "int8")
 
 
@@ -70,33 +71,6 @@ class SignalClass:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Golden:
-    """A seeded input and the mask it must give: the loader runs it as a self-test.
-
-    Parameters
-    ----------
-    seed, bins : int
-        Arguments of :func:`golden_rows`.
-    mask_zlib : str
-        The expected mask, uint8 ``(T, F)``, zlib-compressed, base64.
-    """
-
-    seed: int
-    bins: int
-    mask_zlib: str
-
-    def mask(self, rows: int) -> np.ndarray:
-        """The expected mask, uint8 ``(rows, bins)``."""
-        try:
-            flat = np.frombuffer(zlib.decompress(base64.b64decode(self.mask_zlib, validate=True)), np.uint8)
-        except (binascii.Error, zlib.error) as error:
-            raise ContractError(f"the contract's golden mask cannot be decompressed: {error}") from error
-        if flat.size != rows * self.bins:
-            raise ContractError(f"the contract's golden mask has {flat.size} pixels, expected {rows * self.bins}")
-        return flat.reshape(rows, self.bins)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Contract:
     """What a model file promises.
 
@@ -116,11 +90,12 @@ class Contract:
         SPDX expression for the weights.
     golden : Golden
     family : str
-        Geometry rule: ``rfseg`` (see :mod:`rfseg.geometry`).
+        Geometry rule: ``rfseg`` (see :mod:`rfseg.geometry`) or ``published`` (:mod:`rfseg.published_geometry`).
     window, time_direction : str
-        ``hann`` (periodic) and ``forward`` in the family ``rfseg``.
+        ``hann`` (periodic) and ``forward`` in the family ``rfseg``; ``hann-symmetric`` and, where the network inside
+        was trained on the newest row first, ``reverse`` in ``published``.  Input and outputs have the earliest first always.
     rows : int
-        Rows in a frame.
+        Rows in a frame; in the family ``published`` also its bins.
     reductions : tuple of Reduction
         Channels of the input, in order.
     input_name, mask_name, confidence_name : str
@@ -135,6 +110,8 @@ class Contract:
         What temperature, integer scales and ``reject_below`` were fitted on, and what came of it.
     reject_below : dict
         By label: bands of that class whose confidence is below it are reported as unknown; no entry, never.
+    published : PictureRule or None
+        What only models of the family ``published`` have.
     """
 
     name: str
@@ -157,6 +134,7 @@ class Contract:
     precision: str = "fp32"
     calibration: dict[str, Any] = field(default_factory=dict)
     reject_below: dict[str, float] = field(default_factory=dict)
+    published: PictureRule | None = None
 
     def __post_init__(self) -> None:
         for name in ("classes", "reductions", "samp_rate_range", "frame_duration_range"):
@@ -166,11 +144,7 @@ class Contract:
             raise ContractError("the contract has no name; give the model one")
         if self.family not in _FAMILIES:
             raise ContractError(f"geometry family {self.family!r} is unknown; this version runs {', '.join(_FAMILIES)}")
-        for name, expected in (("window", "hann"), ("time_direction", "forward"), ("rows", ROWS)):
-            if getattr(self, name) != expected:
-                raise ContractError(
-                    f"{name}={getattr(self, name)!r} does not belong to family {self.family!r}, expected {expected!r}"
-                )
+        self._check_family()
         kinds = [c.kind for c in self.classes]
         if len(kinds) < 2 or kinds[0] is not ClassKind.BACKGROUND or kinds.count(ClassKind.BACKGROUND) != 1:
             raise ContractError("classes must be a background first and at least one class that is none after it")
@@ -178,6 +152,27 @@ class Contract:
             raise ContractError(f"the labels {[c.label for c in self.classes]} must differ and number at most 255")
         self._check_ranges()
         self._check_calibration()
+
+    def _check_family(self) -> None:
+        expected: dict[str, tuple[Any, ...]] = {"window": ("hann",), "time_direction": ("forward",), "rows": (ROWS,)}
+        if self.family == "published":
+            expected = {"window": ("hann-symmetric",), "time_direction": ("reverse", "forward")}
+            expected["reductions"] = ((Reduction.FIRST,),)
+        for name, values in expected.items():
+            if getattr(self, name) not in values:
+                raise ContractError(
+                    f"{name}={getattr(self, name)!r} does not belong to family {self.family!r}, expected"
+                    f" {' or '.join(map(repr, values))}"
+                )
+        if self.family == "published" and self.rows not in PICTURE_SIZES:
+            raise ContractError(f"rows={self.rows!r} is no size of a picture, expected {', '.join(map(str, PICTURE_SIZES))}")
+        if (self.published is not None) != (self.family == "published"):
+            has, wants = ("lacks", "has it") if self.published is None else ("has", "has none")
+            raise ContractError(f"the contract {has} the field 'published', but family {self.family!r} {wants}")
+        if self.published is not None and sorted(self.published.class_order or self.labels) != sorted(self.labels):
+            raise ContractError(
+                f"class_order={list(self.published.class_order)} must hold the labels {list(self.labels)}, each once"
+            )
 
     def _check_calibration(self) -> None:
         if self.precision not in _PRECISIONS:
@@ -209,33 +204,66 @@ class Contract:
         """Labels by class id."""
         return tuple(c.label for c in self.classes)
 
+    def require_stream(self) -> None:
+        """Refuse a model that cannot run in a flowgraph.
+
+        Raises
+        ------
+        ContractError
+            If it judges pictures of whole frames.
+        """
+        if self.family == "published":
+            raise ContractError(
+                f"model {self.name!r} judges pictures of whole frames (family 'published'), which no stream of rows makes;"
+                " use it on recordings with rfseg segment --model, or a model of the family 'rfseg', such as rf-segmenter, here"
+            )
+
     def make_geometry(self, samp_rate: float, *, frame_duration: float | None = None) -> Geometry:
         """Geometry in which this model sees a stream of ``samp_rate`` Hz.
 
         Raises
         ------
+        ContractError
+            If the model cannot run on a stream (see :meth:`require_stream`).
         GeometryError
             If the rate or the frame duration (s) is outside the model's range; the message says
             which rates fit and how to resample.
         """
+        self.require_stream()
+        return self.make_frame_geometry(samp_rate, frame_duration=frame_duration)
+
+    def make_frame_geometry(self, samp_rate: float, *, frame_duration: float | None = None) -> Geometry:
+        """Geometry of frames that are at hand as a whole: as :meth:`make_geometry`, and for pictures too.
+
+        Raises
+        ------
+        GeometryError
+            If the rate or the frame duration (s) is outside the model's range.
+        """
         low, high = self.samp_rate_range
         if not low <= samp_rate <= high:
+            fits = f"not the {low:g} Hz" if low == high else f"outside the {low:g} to {high:g} Hz"
             raise GeometryError(
-                f"samp_rate={samp_rate:g} Hz is outside the {low:g} to {high:g} Hz of model {self.name!r}; "
-                + _rate_remedy(samp_rate, low, high)
+                f"samp_rate={samp_rate:g} Hz is {fits} of model {self.name!r}; {rate_remedy(samp_rate, low, high)}"
             )
         duration = self.default_frame_duration if frame_duration is None else frame_duration
         shortest, longest = self.frame_duration_range
-        if not shortest <= duration <= longest:
+        slack = 0.0 if self.published is None else _PUBLISHED_SLACK
+        if not shortest * (1 - slack) <= duration <= longest * (1 + slack):
             raise GeometryError(
                 f"frame_duration={duration:g} s is outside the {shortest:g} to {longest:g} s of model"
                 f" {self.name!r}; choose one inside, {self.default_frame_duration:g} by default"
             )
+        if self.published is not None:
+            return make_picture_geometry(self.rows, samp_rate, frame_duration=duration)
         return replace(make_geometry(samp_rate, frame_duration=duration), reductions=self.reductions)
 
     def to_metadata(self) -> dict[str, str]:
         """The ONNX metadata entry that carries this contract."""
-        return {METADATA_KEY: json.dumps({"version": CONTRACT_VERSION, **asdict(self)}, sort_keys=True)}
+        fields = {"version": CONTRACT_VERSION, **asdict(self)}
+        if self.published is None:
+            del fields["published"]  # so that releases without the family can read the file
+        return {METADATA_KEY: json.dumps(fields, sort_keys=True)}
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str], *, source: str = "the model") -> Contract:
@@ -263,35 +291,12 @@ class Contract:
                     **fields,
                     "classes": tuple(SignalClass(**c) for c in fields["classes"]),
                     "golden": Golden(**fields["golden"]),
+                    **({"published": PictureRule(**fields["published"])} if fields.get("published") else {}),
                 }
             )
         except (ContractError, KeyError, TypeError, ValueError) as error:
             reason = f"lacks the field {error}" if isinstance(error, KeyError) else str(error)
             raise ContractError(f"the contract of {source} is not valid: {reason}") from error
-
-
-def golden_rows(seed: int, bins: int, *, channels: int = 2, rows: int = ROWS) -> np.ndarray:
-    """The seeded self-test input: noise with a wide carrier, a narrow one and pulses.
-
-    Returns
-    -------
-    float32 ``(channels, rows, bins)``
-        dBFS.
-    """
-    rng = np.random.default_rng(seed)
-    rows_db = -90.0 + 2.0 * rng.random((channels, rows, bins))
-    rows_db[1:] += 6.0  # a maximum lies above a mean
-    left, right = sorted(rng.permutation(np.arange(bins // 16, 15 * bins // 16))[:2])
-    rows_db[:, :, left:right] += 25.0
-    rows_db[:, rows // 4 : rows // 2, 2 : 2 + bins // 32] += 15.0
-    rows_db[1:, 5 :: rows // 8, bins - bins // 8 :] += 30.0
-    return rows_db.astype(np.float32)
-
-
-def make_golden(mask: np.ndarray, *, seed: int) -> Golden:
-    """Golden of the mask, uint8 ``(T, F)``, that a trusted session made of :func:`golden_rows`."""
-    packed = zlib.compress(np.ascontiguousarray(mask, np.uint8).tobytes(), 9)
-    return Golden(seed=seed, bins=mask.shape[1], mask_zlib=base64.b64encode(packed).decode("ascii"))
 
 
 def write_contract(path: Path, contract: Contract) -> None:
@@ -320,18 +325,3 @@ def _reduction(value: Any) -> Reduction:
     except ValueError:
         names = ", ".join(r.value for r in Reduction)
         raise ContractError(f"reduction {value!r} is unknown, expected one of {names}") from None
-
-
-def _rate_remedy(samp_rate: float, low: float, high: float) -> str:
-    """How to bring a rate into the range, with rates that common radios have."""
-    radios = "30.72e6 and 61.44e6 (AD936x, bladeRF), 20e6 (HackRF), 50e6 and 100e6 (USRP B2xx, X3xx)"
-    if samp_rate < low and samp_rate > 0:
-        factor = math.ceil(low / samp_rate)
-        return (
-            f"resample by {factor} to {samp_rate * factor:g} Hz (scipy.signal.resample_poly, or Rational Resampler"
-            f" before the blocks), or record at a rate such as {radios}"
-        )
-    if samp_rate > high:
-        factor = math.ceil(samp_rate / high)
-        return f"decimate by {factor} to {samp_rate / factor:g} Hz, or split the band; rates that fit: {radios}"
-    return f"give complex samples per second; rates that fit: {radios}"

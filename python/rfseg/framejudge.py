@@ -221,6 +221,7 @@ def check_replacement(current: Contract, candidate: Contract, geometry: Geometry
         If it wants other rows or reductions, does not cover the geometry, or has other classes
         (what follows the mask knows the classes of the first model).
     """
+    candidate.require_stream()
     if (candidate.reductions, candidate.rows) != (current.reductions, current.rows):
         raise ContractError(
             f"model {candidate.name!r} wants {candidate.rows} rows of {[r.value for r in candidate.reductions]},"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .contract import Contract, golden_rows
+from .contract import Contract, golden_limits, golden_rows
 from .errors import BackendUnavailableError, ContractError, GeometryError
 from .spectrogram import POWER_RANGE
 
@@ -94,13 +94,15 @@ class Session:
         self._check_graph()
         self._self_test()
 
-    def run(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, rows: np.ndarray, limits: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Segment frames.
 
         Parameters
         ----------
         rows : float32 ``(N, C, T, F)``
             dBFS.  Values that are not finite are read as the lowest power.
+        limits : float32 ``(N, 2)`` or None
+            Models of the family ``published`` only: what becomes 0 and 255, on the scale of the rows.
 
         Returns
         -------
@@ -110,40 +112,62 @@ class Session:
         Raises
         ------
         GeometryError
-            If the shape is not the contract's.
+            If a shape is not the contract's, or limits are missing, not finite, or given where there are none.
         """
         contract = self.contract
         expected = (len(contract.reductions), contract.rows)
-        if rows.ndim != 4 or rows.shape[1:3] != expected:
-            raise GeometryError(f"rows have shape {rows.shape}, expected (N, {expected[0]}, {expected[1]}, F)")
+        bins = "F" if contract.published is None else contract.rows
+        if rows.ndim != 4 or rows.shape[1:3] != expected or rows.shape[3] != (rows.shape[3] if bins == "F" else bins):
+            raise GeometryError(f"rows have shape {rows.shape}, expected (N, {expected[0]}, {expected[1]}, {bins})")
         rows = np.ascontiguousarray(rows, np.float32)
         if not np.isfinite(rows).all():
             low, high = _ROWS_DB_RANGE
             rows = np.nan_to_num(rows, nan=low, posinf=high, neginf=low)
-        return tuple(
-            self._session.run([contract.mask_name, contract.confidence_name], {contract.input_name: rows})
-        )
+        inputs = {contract.input_name: rows, **self._limits(limits, len(rows))}
+        return tuple(self._session.run([contract.mask_name, contract.confidence_name], inputs))
+
+    def _limits(self, limits: np.ndarray | None, frames: int) -> dict[str, np.ndarray]:
+        """The second input by its name, of models that have one."""
+        rule = self.contract.published
+        if rule is None:
+            if limits is not None:
+                raise GeometryError(f"limits are given, but model {self.contract.name!r} scales its rows itself; leave them out")
+            return {}
+        if limits is None or limits.shape != (frames, 2) or not np.isfinite(limits).all():
+            what = "are missing" if limits is None else f"of shape {limits.shape} are not ({frames}, 2) finite values"
+            raise GeometryError(
+                f"limits {what}: model {self.contract.name!r} needs the dB of each frame that become 0 and 255"
+                " (rfseg.published.picture_rows makes them)"
+            )
+        return {rule.limits_name: np.ascontiguousarray(limits, np.float32)}
 
     def _check_graph(self) -> None:
         """Refuse a graph whose inputs and outputs are not what the contract says."""
-        contract, shape4 = self.contract, (None, len(self.contract.reductions), self.contract.rows, None)
+        contract, rule = self.contract, self.contract.published
+        bins = None if rule is None else contract.rows
+        shapes: dict[str, tuple[int | None, ...]] = {contract.input_name: (None, len(contract.reductions), contract.rows, bins)}
+        if rule is not None:
+            shapes[rule.limits_name] = (None, 2)
         inputs = {i.name: i for i in self._session.get_inputs()}
         outputs = {o.name: o for o in self._session.get_outputs()}
-        if set(inputs) != {contract.input_name}:
-            raise ContractError(f"{self.path} has inputs {sorted(inputs)}, its contract promises {contract.input_name!r}")
+        if set(inputs) != set(shapes):
+            promised = ", ".join(map(repr, shapes))
+            raise ContractError(f"{self.path} has inputs {sorted(inputs)}, its contract promises {promised}")
         missing = {contract.mask_name, contract.confidence_name} - set(outputs)
         if missing:
             raise ContractError(f"{self.path} lacks the outputs {sorted(missing)} that its contract promises")
-        _check_tensor(self.path, inputs[contract.input_name], "tensor(float)", shape4)
+        for name, shape in shapes.items():
+            _check_tensor(self.path, inputs[name], "tensor(float)", shape)
         for name in (contract.mask_name, contract.confidence_name):
-            _check_tensor(self.path, outputs[name], "tensor(uint8)", (None, contract.rows, None))
+            _check_tensor(self.path, outputs[name], "tensor(uint8)", (None, contract.rows, bins))
 
     def _self_test(self) -> None:
         """Run the golden vector and compare."""
         contract, golden = self.contract, self.contract.golden
         rows = golden_rows(golden.seed, golden.bins, channels=len(contract.reductions), rows=contract.rows)
+        limits = None if contract.published is None else golden_limits(rows)[None]
         try:
-            mask, confidence = self.run(rows[None])
+            mask, confidence = self.run(rows[None], limits)
         except Exception as error:  # the backend's exceptions share no base class
             raise ContractError(f"{self.path} fails on its own golden vector: {error}") from error
         if mask.shape != (1, contract.rows, golden.bins) or confidence.shape != mask.shape:

@@ -13,6 +13,8 @@ from .contract import NOT_INFERRED, Contract
 from .errors import GeometryError
 from .geometry import Frame, Geometry, RxTime, make_geometry
 from .inference import Session
+from .published import picture_rows
+from .published_geometry import PictureGeometry
 from .spectrogram import frame_rows
 
 __all__ = [
@@ -93,11 +95,11 @@ def segment_recording(
     contract = session.contract
     if frame_duration is None:
         frame_duration = fitting_frame_duration(contract, recording.sample_count / recording.samp_rate)
-    geometry = contract.make_geometry(recording.samp_rate, frame_duration=frame_duration)
+    geometry = contract.make_frame_geometry(recording.samp_rate, frame_duration=frame_duration)
     next_id = 0
     for frame, iq in iter_frames(recording, geometry):
-        rows, non_finite = frame_rows(iq, geometry)
-        mask, confidence = segment_rows(session, rows, frame, geometry)
+        rows, limits, non_finite = _model_rows(contract, iq, geometry)
+        mask, confidence = segment_rows(session, rows, frame, geometry, limits=limits)
         bands = mask_to_bands(
             mask,
             confidence,
@@ -154,7 +156,7 @@ def iter_frames(recording: Source, geometry: Geometry) -> Iterator[tuple[Frame, 
 
 
 def segment_rows(
-    session: Session, rows: np.ndarray, frame: Frame, geometry: Geometry
+    session: Session, rows: np.ndarray, frame: Frame, geometry: Geometry, *, limits: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mask and confidence of one frame, with 255 and 0 in the rows after its valid samples.
 
@@ -162,16 +164,26 @@ def segment_rows(
     ----------
     rows : float32 ``(C, T, F)``
         dBFS.
+    limits : float32 ``(2,)`` or None
+        What becomes 0 and 255, dBFS; for models of the family ``published``.
 
     Returns
     -------
     mask, confidence : uint8 ``(T, F)``
     """
-    masks, confidences = session.run(rows[None])
+    masks, confidences = session.run(rows[None]) if limits is None else session.run(rows[None], limits[None])
     mask, confidence = masks[0].copy(), confidences[0].copy()
     mask[geometry.valid_rows(frame.valid_samples) :] = NOT_INFERRED
     confidence[mask == NOT_INFERRED] = 0
     return mask, confidence
+
+
+def _model_rows(contract: Contract, iq: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray | None, int]:
+    """Rows of one frame, the limits that go with them in the family ``published``, and how many samples were not finite."""
+    if contract.published is not None and isinstance(geometry, PictureGeometry):
+        return picture_rows(iq, geometry, extremes=contract.published.extremes)
+    rows, non_finite = frame_rows(iq, geometry)
+    return rows, None, non_finite
 
 
 def not_inferred(geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
 
 import numpy as np
@@ -21,26 +20,28 @@ from scipy import fft
 
 from .errors import GeometryError
 from .published_colours import to_parula
+from .published_geometry import FFT_SIZE, OVERLAP, WINDOW_SIZE, Extremes, PictureGeometry
 
-__all__ = ["FFT_SIZE", "HOP", "OVERLAP", "WINDOW_SIZE", "Extremes", "Levels", "PublishedFrontEnd", "flip_time", "nearest"]
+__all__ = [
+    "FFT_SIZE",
+    "HOP",
+    "OVERLAP",
+    "WINDOW_SIZE",
+    "Extremes",
+    "Levels",
+    "PublishedFrontEnd",
+    "flip_time",
+    "nearest",
+    "picture_rows",
+]
 
-WINDOW_SIZE = 256  # samples
-OVERLAP = 10  # samples that neighbouring segments share
 HOP = WINDOW_SIZE - OVERLAP
-FFT_SIZE = 4096  # points, zero-padded
 _PHASES = FFT_SIZE // WINDOW_SIZE  # interleaved FFTs of the window's length that make up the padded one
 _DC = FFT_SIZE // 2 - 1  # index of 0 Hz: MATLAB's "centered" spectra reach from just above -fs/2 to +fs/2
 _EPS = np.finfo(np.float64).eps
 _CHUNK = 128  # segments at a time: their spectra stay in the cache
+_HANN_NOISE_BANDWIDTH = 1.5  # bins
 _TAIL = 64  # lowest values that the law of the minimum is fitted to
-
-
-class Extremes(str, Enum):
-    """What the frame's minimum and maximum are taken from."""
-
-    ALL = "all"  # every segment and every bin, as published
-    SEGMENTS = "segments"  # every segment, the bins that survive; the minimum extrapolated
-    SURVIVING = "surviving"  # the segments and bins that survive; the minimum extrapolated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +178,46 @@ class PublishedFrontEnd:
         unique, places = np.unique(rows, return_inverse=True)
         spectrum = (cut[unique] * _window()) @ _dft(tuple((bins % FFT_SIZE).tolist()))
         return (np.square(spectrum.real, dtype=np.float64) + np.square(spectrum.imag, dtype=np.float64))[places]
+
+
+def picture_rows(
+    samples: np.ndarray, geometry: PictureGeometry, *, extremes: Extremes = Extremes.ALL
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """What a published model is given of one frame.
+
+    A frame that was cut short is filled up with its own samples, again and again: silence in it would become the frame's
+    minimum and change the scale of all that was received.  Samples that are not finite count as 0.
+
+    Parameters
+    ----------
+    samples : complex64 ``(n,)``
+        Of one frame; past ``geometry.frame_samples`` they are ignored.
+
+    Returns
+    -------
+    rows : float32 ``(1, T, F)``
+        dBFS; bins are scaled so that the power of what covers many of them adds up as in the family ``rfseg``.
+    limits : float32 ``(2,)``
+        dBFS that become 0 and 255.
+    non_finite : int
+        Samples that were NaN or infinite.
+
+    Raises
+    ------
+    GeometryError
+        If there are no samples, or they are no vector.
+    """
+    samples = np.asarray(samples, np.complex64)[: geometry.frame_samples]
+    if samples.ndim != 1 or not samples.size:
+        raise GeometryError(f"samples have shape {samples.shape}, expected (n,) with at least one sample")
+    finite = np.isfinite(samples)
+    whole = np.resize(np.where(finite, samples, np.complex64(0)), geometry.frame_samples)
+    front_end = PublishedFrontEnd(size=geometry.rows, samp_rate=geometry.samp_rate, extremes=extremes)
+    levels = front_end.levels(whole)
+    # From density to what a tone shows in a bin, whose noise bandwidth is one and a half bins of the window's length
+    to_dbfs = 10.0 * math.log10(_HANN_NOISE_BANDWIDTH * geometry.bin_width)
+    limits = np.array([levels.low_db, levels.high_db]) + to_dbfs
+    return levels.power_db[None] + np.float32(to_dbfs), limits.astype(np.float32), int(np.count_nonzero(~finite))
 
 
 def nearest(available: int, wanted: int) -> np.ndarray:

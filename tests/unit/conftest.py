@@ -21,6 +21,12 @@ def threshold_model() -> Path:
 
 
 @pytest.fixture
+def picture_model() -> Path:
+    """A model of the family ``published`` that calls levels above 235 Radar and those above 150 LTE (tests/models)."""
+    return MODELS / "picture.onnx"
+
+
+@pytest.fixture
 def make_carrier() -> Callable[..., np.ndarray]:
     """A flat carrier between two baseband frequencies (Hz) at 15.36 MS/s, over noise far below it."""
 

@@ -9,6 +9,7 @@ import pytest
 from rfseg.contract import METADATA_KEY, ClassKind, Contract, SignalClass, golden_rows, make_golden
 from rfseg.errors import ContractError, GeometryError
 from rfseg.geometry import Reduction
+from rfseg.published_geometry import Extremes, PictureRule
 
 CLASSES = (
     SignalClass(label="Noise", kind=ClassKind.BACKGROUND),
@@ -46,6 +47,62 @@ def test_contract_names_precision_and_calibration_and_old_files_have_none():
     assert (old.precision, old.calibration, old.reject_below) == ("fp32", {}, {})
 
 
+PICTURES = replace(
+    CONTRACT,
+    family="published",
+    window="hann-symmetric",
+    time_direction="reverse",
+    reductions=("first",),
+    samp_rate_range=(61.44e6, 61.44e6),
+    frame_duration_range=(40e-3, 40e-3),
+    default_frame_duration=40e-3,
+    published=PictureRule(extremes="segments", class_order=("LTE", "Radar", "Noise")),
+)
+
+
+def test_contract_of_pictures_survives_its_metadata_and_others_do_not_mention_it():
+    assert Contract.from_metadata(PICTURES.to_metadata()) == PICTURES
+    assert PICTURES.published.extremes is Extremes.SEGMENTS
+    assert "published" not in json.loads(CONTRACT.to_metadata()[METADATA_KEY])
+
+
+@pytest.mark.parametrize(
+    "changes, text",
+    [
+        ({"window": "hann"}, "window='hann' does not belong to family 'published', expected 'hann-symmetric'"),
+        ({"time_direction": "up"}, "time_direction='up' does not .* expected 'reverse' or 'forward'"),
+        ({"reductions": ["mean"]}, "does not belong to family 'published', expected .*FIRST"),
+        ({"rows": 100}, "rows=100 is no size of a picture, expected 16, 32, 64, 128, 256, 512"),
+        ({"published": None}, "lacks the field 'published', but family 'published' has it"),
+        ({"published": {"overlap": 128}}, "overlap=128 is not published, expected 10"),
+        ({"published": {"extremes": "some"}}, "extremes='some' is unknown, expected one of all, segments, surviving"),
+        ({"published": {"normalisation": "mean"}}, "normalisation='mean' is unknown, expected one of none, imagenet"),
+        ({"published": {"class_order": ["LTE", "NR", "Noise"]}}, "class_order=.* must hold the labels .*, each once"),
+        ({"published": {"colours": "jet"}}, "unexpected keyword argument 'colours'"),
+    ],
+)
+def test_contract_of_pictures_that_cannot_be_kept_is_refused(changes, text):
+    fields = {**json.loads(PICTURES.to_metadata()[METADATA_KEY]), **changes}
+    with pytest.raises(ContractError, match=text):
+        Contract.from_metadata({METADATA_KEY: json.dumps(fields)}, source="net.onnx")
+
+
+def test_pictures_have_a_geometry_of_frames_and_none_of_a_stream():
+    geometry = PICTURES.make_frame_geometry(61.44e6)
+    assert (geometry.rows, geometry.bins, geometry.frame_samples) == (256, 256, 2_457_600)
+    with pytest.raises(ContractError, match="'example' judges pictures of whole frames .* rfseg segment --model, or a model of"):
+        PICTURES.make_geometry(61.44e6)
+    assert CONTRACT.make_frame_geometry(30.72e6) == CONTRACT.make_geometry(30.72e6)
+
+
+def test_pictures_of_another_rate_or_duration_are_refused_with_the_remedy():
+    with pytest.raises(GeometryError, match=r"not the 6.144e\+07 Hz of model 'example'; .*resample_poly\(x, 2, 1\)"):
+        PICTURES.make_frame_geometry(30.72e6)
+    assert PICTURES.make_frame_geometry(61.44e6, frame_duration=39.9e-3).frame_duration == pytest.approx(39.9e-3, rel=1e-4)
+    with pytest.raises(GeometryError, match="frame_duration=0.02 s is outside the 0.04 to 0.04 s"):
+        PICTURES.make_frame_geometry(61.44e6, frame_duration=20e-3)
+
+
 def test_golden_mask_survives_its_packing():
     np.testing.assert_array_equal(CONTRACT.golden.mask(256), np.eye(256, 64, dtype=np.uint8))
 
@@ -71,7 +128,9 @@ def test_file_without_a_contract_is_refused_by_name():
         ({"golden": None}, "lacks the field 'golden'"),
         ({"name": ""}, "has no name"),
         ({"surprise": 1}, "unexpected keyword argument 'surprise'"),
-        ({"family": "published"}, "geometry family 'published' is unknown"),
+        ({"family": "other"}, "geometry family 'other' is unknown; this version runs rfseg, published"),
+        ({"family": "published"}, "window='hann' does not belong to family 'published', expected 'hann-symmetric'"),
+        ({"published": {"overlap": 10}}, "has the field 'published', but family 'rfseg' has none"),
         ({"window": "hamming"}, "window='hamming' does not belong to family 'rfseg'"),
         ({"time_direction": "backward"}, "time_direction='backward'"),
         ({"rows": 128}, "rows=128 does not belong"),

@@ -45,6 +45,12 @@ def test_a_judged_frame_has_the_mask_of_the_session(session):
     assert np.array_equal(outcome.mask, mask) and np.array_equal(outcome.confidence, confidence)
 
 
+def test_a_model_of_pictures_cannot_take_over_a_stream(session):
+    pictures = Session(MODEL.with_name("picture.onnx"), threads=1)
+    with pytest.raises(ContractError, match="model 'picture' judges pictures of whole frames"):
+        FrameJudge(session, GEOMETRY).offer(pictures)
+
+
 def test_an_error_of_the_backend_is_an_outcome_and_is_logged_once(session, caplog):
     class Broken:
         contract = session.contract

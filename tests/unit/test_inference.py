@@ -101,6 +101,42 @@ def test_model_whose_golden_vector_fails_is_refused(threshold_model, tmp_path):
         Session(path)
 
 
+def test_pictures_are_judged_between_their_limits(picture_model):
+    session = Session(picture_model)
+    rows = np.full((2, 1, 64, 64), -90.0, np.float32)
+    rows[:, :, 10:20] = -50.0
+    mask, confidence = session.run(rows, np.array([[-100.0, -40.0], [-200.0, -50.0]], np.float32))
+    assert mask.shape == confidence.shape == (2, 64, 64) and mask.dtype == np.uint8
+    assert np.all(mask[0, 10:20] == 1) and np.count_nonzero(mask[0]) == 640
+    assert np.all(mask[1, 10:20] == 3) and np.all(mask[1, :10] == 1)
+
+
+@pytest.mark.parametrize(
+    "limits, text",
+    [
+        (None, "limits are missing: model 'picture' needs the dB of each frame that become 0 and 255"),
+        (np.zeros(2, np.float32), r"limits of shape \(2,\) are not \(1, 2\) finite values"),
+        (np.array([[np.nan, 0.0]], np.float32), r"are not \(1, 2\) finite values"),
+    ],
+)
+def test_limits_that_are_of_no_use_are_refused(picture_model, limits, text):
+    with pytest.raises(GeometryError, match=text):
+        Session(picture_model).run(np.zeros((1, 1, 64, 64), np.float32), limits)
+
+
+def test_limits_are_for_pictures_only_and_pictures_have_one_size(threshold_model, picture_model):
+    with pytest.raises(GeometryError, match="limits are given, but model 'threshold' scales its rows itself; leave them out"):
+        Session(threshold_model).run(np.zeros((1, 2, 256, 64), np.float32), np.zeros((1, 2), np.float32))
+    with pytest.raises(GeometryError, match=r"rows have shape \(1, 1, 64, 32\), expected \(N, 1, 64, 64\)"):
+        Session(picture_model).run(np.zeros((1, 1, 64, 32), np.float32), np.zeros((1, 2), np.float32))
+
+
+def test_pictures_whose_graph_lacks_the_limits_are_refused(picture_model, tmp_path):
+    path = patched(picture_model, tmp_path / "lie.onnx", b'"limits_name": "limits"', b'"limits_name": "bounds"')
+    with pytest.raises(ContractError, match="has inputs .'limits', 'rows'., its contract promises 'rows', 'bounds'"):
+        Session(path)
+
+
 def test_contract_is_read_without_a_backend(threshold_model):
     assert METADATA_KEY in read_metadata(threshold_model)
     assert load_contract(threshold_model) == Session(threshold_model).contract

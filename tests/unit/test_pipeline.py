@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rfseg.contract import NOT_INFERRED
-from rfseg.geometry import RxTime, make_geometry
+from rfseg.errors import GeometryError
+from rfseg.geometry import Reduction, RxTime, make_geometry
 from rfseg.inference import Session
 from rfseg.pipeline import fitting_frame_duration, geometry_covers, iter_frames, not_inferred, segment_recording
 
@@ -120,3 +121,40 @@ def test_frame_that_nobody_has_seen_is_all_255():
     mask, confidence = not_inferred(make_geometry(SAMP_RATE))
     assert mask.shape == confidence.shape == (256, 64)
     assert np.all(mask == 255) and np.all(confidence == 0)
+
+
+def test_pictures_of_a_recording_become_bands(make_carrier, picture_model):
+    recording = Samples(make_carrier(3 * 15_360))
+    results = list(segment_recording(recording, Session(picture_model)))
+    assert [r.frame.valid_samples for r in results] == [15_360] * 3
+    for result in results:
+        assert result.rows.shape == (1, 64, 64) and result.geometry.reductions == (Reduction.FIRST,)
+        lte = [b for b in result.bands if b.label == "LTE"]
+        assert len(lte) == 1
+        assert lte[0].freq_lower_edge - 1e9 == pytest.approx(2e6, abs=240e3)
+        assert lte[0].freq_upper_edge - 1e9 == pytest.approx(5e6, abs=240e3)
+        # 3 MHz of -60 dBFS in bins of 240 kHz, each of which holds 1.5 bins of noise
+        assert lte[0].power_dbfs == pytest.approx(-60 + 10 * np.log10(3e6 / 240e3 / 1.5), abs=0.7)
+
+
+def test_a_picture_cut_short_keeps_its_scale(make_carrier, picture_model):
+    samples = make_carrier(15_360 + 4_000)
+    whole, cut = segment_recording(Samples(samples), Session(picture_model))
+    assert cut.frame.valid_samples == 4_000
+    rows = cut.geometry.valid_rows(4_000)
+    assert np.all(cut.mask[rows:] == NOT_INFERRED) and not np.any(cut.mask[:rows] == NOT_INFERRED)
+    share = [np.mean(r.mask[:rows] == 1) for r in (whole, cut)]
+    assert share[1] == pytest.approx(share[0], abs=0.05)
+
+
+def test_samples_that_are_not_finite_are_counted_in_pictures_too(make_carrier, picture_model):
+    samples = make_carrier(15_360)
+    samples[[5, 700]] = np.nan, np.inf
+    (result,) = segment_recording(Samples(samples), Session(picture_model))
+    assert result.non_finite == 2 and np.isfinite(result.rows).all()
+
+
+def test_pictures_at_another_rate_are_refused_with_the_remedy(make_carrier, picture_model):
+    recording = Samples(make_carrier(20_000), samp_rate=20e6)
+    with pytest.raises(GeometryError, match=r"not the 1.536e\+07 Hz of model 'picture'; resample .*resample_poly\(x, 96, 125\)"):
+        next(segment_recording(recording, Session(picture_model)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rfseg.errors import GeometryError
-from rfseg.published import FFT_SIZE, HOP, Extremes, PublishedFrontEnd, flip_time, nearest
+from rfseg.published import FFT_SIZE, HOP, Extremes, PublishedFrontEnd, flip_time, nearest, picture_rows
 from rfseg.published_colours import from_parula, parula, to_parula
+from rfseg.published_geometry import make_picture_geometry
 
 SAMP_RATE = 61.44e6  # Hz
 FLOAT32_DB = 2e-3  # the fast paths compute in float32: dB near the deepest minimum of a frame
@@ -173,3 +174,44 @@ def test_refusals():
     hidden[HOP * 2 + 128] = np.nan  # in a segment that no row shows
     with pytest.raises(GeometryError, match="samples hold values that are not finite"):
         PublishedFrontEnd().image(hidden)
+
+
+@pytest.mark.parametrize(("size", "samples"), [(256, 2_457_600), (256, 175_545), (128, 2_457_600)])
+def test_rows_of_a_picture_stand_for_the_segments_they_show(size, samples):
+    geometry = make_picture_geometry(size, SAMP_RATE, frame_duration=samples / SAMP_RATE)
+    assert abs(geometry.frame_samples - samples) <= size // 2
+    assert PublishedFrontEnd.segment_count(geometry.frame_samples) == PublishedFrontEnd.segment_count(samples)
+    middles = PublishedFrontEnd(size=size).segments(geometry.frame_samples) * HOP + 128
+    rows = middles / geometry.row_samples
+    assert np.all(np.abs(rows - (np.arange(size) + 0.5)) <= 0.5)
+
+
+@pytest.mark.parametrize("size", [256, 128])
+def test_bins_of_a_picture_lie_where_the_published_ones_do(size):
+    geometry = make_picture_geometry(size, SAMP_RATE, frame_duration=40e-3)
+    centres = [geometry.edge_freq(k + 0.5) for k in range(size)]
+    assert centres == pytest.approx(PublishedFrontEnd(size=size).bin_freqs.tolist())
+    assert [geometry.freq_edge(f) for f in centres] == pytest.approx((np.arange(size) + 0.5).tolist())
+
+
+def test_rows_of_a_picture_are_its_levels_in_dbfs():
+    geometry = make_picture_geometry(256, SAMP_RATE, frame_duration=175_545 / SAMP_RATE)
+    samples = noise(geometry.frame_samples)
+    rows, limits, non_finite = picture_rows(samples, geometry)
+    levels = PublishedFrontEnd().levels(samples)
+    offset = 10 * np.log10(1.5 * 240e3)
+    assert rows.shape == (1, 256, 256) and limits.shape == (2,) and non_finite == 0
+    assert np.allclose(rows[0], levels.power_db + offset, atol=1e-4)
+    assert np.allclose(limits, [levels.low_db + offset, levels.high_db + offset], atol=1e-4)
+    tone = 0.1 * np.exp(2j * np.pi * -105e3 / SAMP_RATE * np.arange(geometry.frame_samples))
+    assert picture_rows(tone, geometry)[0].max() == pytest.approx(-20, abs=0.05)
+
+
+def test_pictures_that_cannot_be_are_refused():
+    with pytest.raises(GeometryError, match="size=100 is no size of a picture; give one of 16, 32"):
+        make_picture_geometry(100, SAMP_RATE, frame_duration=40e-3)
+    with pytest.raises(GeometryError, match="frame_duration=1e-06 s holds no segment of 256 samples"):
+        make_picture_geometry(256, SAMP_RATE, frame_duration=1e-6)
+    geometry = make_picture_geometry(256, SAMP_RATE, frame_duration=40e-3)
+    with pytest.raises(GeometryError, match=r"samples have shape \(0,\), expected \(n,\) with at least one"):
+        picture_rows(np.zeros(0), geometry)
