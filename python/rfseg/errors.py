@@ -10,6 +10,7 @@
     |-- OptionError(ValueError)         a mode, policy or depth that does not exist
     |-- SceneError(ValueError)          a scene or training recipe that cannot be realised
     |-- DatasetError(ValueError)        a dataset, or a file of one, that is missing, damaged or contradicts itself
+    |-- FeedError(ValueError)           a feed's destination, option or message that makes no sense
     `-- BackendUnavailableError(ImportError)   an optional package is missing; says how to install it
 
 Each message states what is wrong, the value, what was expected, and what to do.  The command line
@@ -21,6 +22,7 @@ __all__ = [
     "BandError",
     "ContractError",
     "DatasetError",
+    "FeedError",
     "GeometryError",
     "OptionError",
     "RecordingError",
@@ -59,6 +61,10 @@ class SceneError(RfsegError, ValueError):
 
 class DatasetError(RfsegError, ValueError):
     """A dataset, or a file of one, that is missing, damaged, of unknown form or contradicts itself."""
+
+
+class FeedError(RfsegError, ValueError):
+    """A feed's destination, option or message that makes no sense, or a message that can never be delivered."""
 
 
 class BackendUnavailableError(RfsegError, ImportError):
