@@ -52,6 +52,8 @@ def make_annotation(band: Band, *, sample_offset: int = 0, dataset: str = "") ->
         "rfseg:confidence": round(band.confidence, 4),
         "rfseg:model": band.model,
     }
+    if band.guess is not None:
+        annotation["rfseg:guess"] = band.guess
     for name in ("power_dbfs", "snr_db"):
         if getattr(band, name) is not None:
             annotation[f"rfseg:{name}"] = round(getattr(band, name), 2)

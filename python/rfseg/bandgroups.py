@@ -23,7 +23,7 @@ class BandGroup:
 
     Parameters
     ----------
-    label, class_id, freq_reference
+    label, class_id, freq_reference, guess
         As of every band in the group.
     sample_start, sample_stop : int
         First sample of the first band, and the one after the last of the last.
@@ -36,6 +36,7 @@ class BandGroup:
     freq_reference: str
     sample_start: int
     sample_stop: int
+    guess: str | None = None
     frames: int = 0
     bands: int = 0
     _newest_frame: int | None = None
@@ -132,7 +133,7 @@ class BandGroups:
         return sorted(self._groups, key=lambda g: (g.sample_start, g.freq_lower_edge))
 
     def _group_of(self, band: Band) -> BandGroup:
-        same = [g for g in self._open if (g.class_id, g.freq_reference) == (band.class_id, band.freq_reference)]
+        same = [g for g in self._open if _kin(g) == _kin(band)]
         is_pulsed = band.class_id in self._pulsed
         rate, least = (BandGroup.nearness, 0.0) if is_pulsed else (BandGroup.overlap, _MIN_OVERLAP)
         best = max(same, key=lambda group: rate(group, band), default=None)
@@ -141,12 +142,18 @@ class BandGroups:
                 label=band.label,
                 class_id=band.class_id,
                 freq_reference=band.freq_reference,
+                guess=band.guess,
                 sample_start=band.sample_start,
                 sample_stop=band.sample_start,
             )
             self._groups.append(best)
             self._open.append(best)
         return best
+
+
+def _kin(item: Band | BandGroup) -> tuple[str, int, str]:
+    """What bands of one group have in common."""
+    return item.label, item.class_id, item.freq_reference
 
 
 def _to_db(ratio: float) -> float:

@@ -7,20 +7,21 @@ Its fields carry SigMF's annotation names, so the file, the message and the data
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 from scipy import ndimage
 
 from .bandpower import BandMeter
-from .contract import NOT_INFERRED, ClassKind, SignalClass
+from .contract import NOT_INFERRED, ClassKind, Contract, SignalClass
 from .errors import BandError, GeometryError
 from .geometry import Frame, Geometry
 
-__all__ = ["Band", "BandRules", "FREQ_REFERENCES", "bands_to_mask", "mask_to_bands"]
+__all__ = ["Band", "BandRules", "FREQ_REFERENCES", "UNKNOWN_LABEL", "bands_to_mask", "mask_to_bands"]
 
 FREQ_REFERENCES = ("rf", "baseband")
+UNKNOWN_LABEL = "Unknown"  # of a band that is too doubtful for the name of a class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,8 @@ class Band:
     Parameters
     ----------
     label, class_id
-        Name of the class and its id in the mask.
+        Name of the class and its id in the mask.  A band that is too doubtful for a name has the label
+        ``Unknown`` and the id of the class that it resembles most.
     confidence : float
         Mean probability over the band's pixels, 0 to 1.
     freq_lower_edge, freq_upper_edge : float
@@ -49,6 +51,8 @@ class Band:
         Name of the model that made the mask.
     id : int
         A number no other band of the run has.
+    guess : str or None
+        Name of the class that a band labelled ``Unknown`` resembles most; None for all others.
     track : int or None
         The track that the band belongs to (:mod:`rfseg.tracking`), where one follows it.
 
@@ -72,6 +76,7 @@ class Band:
     model: str = ""
     id: int = 0
     track: int | None = None
+    guess: str | None = None
 
     def __post_init__(self) -> None:
         if not self.freq_lower_edge < self.freq_upper_edge or not math.isfinite(
@@ -108,12 +113,15 @@ class BandRules:
     max_gap : float
         A pause of a carrier up to this long does not end its band, s.  The uplink part of a TDD
         frame pauses a downlink for up to 3 ms.
+    reject : mapping
+        Label to confidence, 0 to 1: bands of that class below it are labelled ``Unknown``.
     """
 
     min_bandwidth: float = 0.7e6
     min_duration: float = 100e-6
     min_confidence: float = 0.5
     max_gap: float = 4e-3
+    reject: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("min_bandwidth", "min_duration", "min_confidence", "max_gap"):
@@ -122,6 +130,22 @@ class BandRules:
                 raise BandError(f"{name}={value!r} must be a number of at least 0")
         if self.min_confidence > 1:
             raise BandError(f"min_confidence={self.min_confidence!r} is a probability; expected 0 to 1")
+        for label, value in self.reject.items():
+            if not 0.0 <= value <= 1.0:
+                raise BandError(f"reject={value!r} of {label} is a probability; expected 0 to 1")
+
+    @classmethod
+    def for_model(cls, contract: Contract, *, reject: float | None = None, **rules: float) -> BandRules:
+        """Rules under which a model's doubtful bands are labelled ``Unknown``.
+
+        Parameters
+        ----------
+        reject : float or None
+            Confidence below which a band of any class is doubtful, 0 to 1; 0 for no such bands, None for what
+            the model's contract says of each class.
+        """
+        own = contract.reject_below if reject is None else dict.fromkeys(contract.labels[1:], reject)
+        return cls(reject=own, **rules)
 
 
 @dataclass(frozen=True)
@@ -200,7 +224,7 @@ def mask_to_bands(
             model=model,
         )
         if band.confidence >= rules.min_confidence:
-            bands.append(band)
+            bands.append(_name_or_doubt(band, rules))
     bands.sort(key=lambda b: (b.sample_start, b.freq_lower_edge))
     return [replace(band, id=first_id + index) for index, band in enumerate(bands)]
 
@@ -342,6 +366,13 @@ def _measure(
         "power_dbfs": power_dbfs,
         "snr_db": snr_db,
     }
+
+
+def _name_or_doubt(band: Band, rules: BandRules) -> Band:
+    """The band, without its name where that is too doubtful."""
+    if band.confidence >= rules.reject.get(band.label, 0.0):
+        return band
+    return replace(band, label=UNKNOWN_LABEL, guess=band.label)
 
 
 def _between(on: np.ndarray, gap: int) -> np.ndarray:

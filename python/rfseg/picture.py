@@ -212,6 +212,8 @@ class RecordingPicture:
             bottom, top = float(edges[0]), float(edges[1])
             colour = _colour(group.class_id)
             box = Rectangle((left, bottom), right - left, top - bottom, fill=False, edgecolor=colour, linewidth=1.8)
+            if group.guess is not None:
+                box.set_linestyle("--")
             box.set_path_effects(outline)
             axes.add_patch(box)
             _write_label(axes, group, (left, right, bottom, top), taken)
@@ -292,7 +294,7 @@ def _write_label(
     taken.append((x, y))
     inset = 4 if fits else 1
     axes.annotate(
-        f"{group.label} {group.confidence:.2f}",
+        f"{group.label if group.guess is None else group.guess + '?'} {group.confidence:.2f}",
         (right if at_end else left, bottom if hangs and not fits else top),
         (-inset if at_end else inset, -4 if hangs else 4),
         textcoords="offset points",

@@ -77,7 +77,7 @@ def segment_recording(
     session: Session,
     *,
     frame_duration: float | None = None,
-    rules: BandRules = BandRules(),
+    rules: BandRules | None = None,
 ) -> Iterator[FrameResult]:
     """Segment a recording; memory does not grow with its length.
 
@@ -86,6 +86,8 @@ def segment_recording(
     frame_duration : float or None
         Wanted duration of a frame, s; None for the model's default, or for less where the
         recording is shorter than that.
+    rules : BandRules or None
+        None for the defaults, with the model's own thresholds of rejection.
 
     Raises
     ------
@@ -93,6 +95,7 @@ def segment_recording(
         If the model does not cover the rate or the duration.
     """
     contract = session.contract
+    rules = BandRules.for_model(contract) if rules is None else rules
     if frame_duration is None:
         frame_duration = fitting_frame_duration(contract, recording.sample_count / recording.samp_rate)
     geometry = contract.make_frame_geometry(recording.samp_rate, frame_duration=frame_duration)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rfseg.bandgroups import BandGroup, BandGroups
 from rfseg.bands import Band
+from rfseg.cli.table import _cells
 from rfseg.contract import ClassKind, SignalClass
 
 CLASSES = (
@@ -46,6 +49,13 @@ def test_a_carrier_through_all_frames_is_one_group() -> None:
 @pytest.mark.parametrize("other", [_band(5.0, 6.0), _band(1.0, 3.0, label="NR"), _band(1.0, 10.0)])
 def test_another_place_label_or_width_is_another_group(other: Band) -> None:
     assert len(_groups([_band(1.0, 3.0)], [other])) == 2
+
+
+def test_doubtful_bands_are_a_group_of_their_own_that_names_the_guess() -> None:
+    doubtful = replace(_band(1.0, 3.0), label="Unknown", guess="LTE", confidence=0.6)
+    sure, doubt = sorted(_groups([_band(1.0, 3.0)], [doubtful], [doubtful]), key=lambda g: g.bands)
+    assert (sure.label, sure.guess, doubt.label, doubt.guess) == ("LTE", None, "Unknown", "LTE")
+    assert _cells(doubt, 1e6)[0] == "Unknown (LTE?)" and _cells(sure, 1e6)[0] == "LTE"
 
 
 def test_bands_of_one_frame_count_as_one_frame() -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from rfseg.bands import Band, BandRules, bands_to_mask, mask_to_bands
-from rfseg.contract import NOT_INFERRED, ClassKind, SignalClass
+from rfseg.bands import UNKNOWN_LABEL, Band, BandRules, bands_to_mask, mask_to_bands
+from rfseg.contract import NOT_INFERRED, ClassKind, Contract, SignalClass, make_golden
 from rfseg.errors import BandError, GeometryError
 from rfseg.geometry import Frame, make_geometry
 from rfseg.spectrogram import frame_rows
@@ -311,6 +311,30 @@ def test_band_that_makes_no_sense_is_refused(change, text):
     }
     with pytest.raises(BandError, match=text):
         Band(**{**fields, **change})
+
+
+def test_a_doubtful_band_keeps_its_class_id_and_loses_its_name():
+    mask = blank()
+    mask[:, 20:40], mask[:, 60:90] = LTE, NR
+    lte, nr = bands_of(mask, confidence=153, reject={"LTE": 0.61, "NR": 0.6})  # both have 0.6
+    assert (lte.label, lte.guess, lte.class_id) == (UNKNOWN_LABEL, "LTE", LTE)
+    assert (nr.label, nr.guess, nr.class_id) == ("NR", None, NR)
+    assert bands_of(mask, confidence=102, min_confidence=0.5, reject={"LTE": 0.9}) == []
+
+
+def test_a_model_says_which_bands_are_doubtful_unless_told_otherwise():
+    golden = make_golden(np.zeros((256, 64), np.uint8), seed=1)
+    contract = Contract(
+        name="m", classes=CLASSES, samp_rate_range=(15e6, 20e6), frame_duration_range=(1e-3, 1e-2),
+        default_frame_duration=1e-2, licence="CC0-1.0", golden=golden, reject_below={"NR": 0.8},
+    )  # fmt: skip
+    assert BandRules.for_model(contract, max_gap=0.0) == BandRules(max_gap=0.0, reject={"NR": 0.8})
+    assert BandRules.for_model(contract, reject=0.7).reject == {"LTE": 0.7, "NR": 0.7, "Radar": 0.7}
+    mask = blank()
+    mask[:, 20:40] = NR
+    assert bands_of(mask, reject=BandRules.for_model(contract, reject=0.0).reject)[0].label == "NR"
+    with pytest.raises(BandError, match="reject=1.5 of LTE is a probability; expected 0 to 1"):
+        BandRules.for_model(contract, reject=1.5)
 
 
 @pytest.mark.parametrize("name, value", [("min_bandwidth", -1.0), ("max_gap", float("nan")), ("min_confidence", 2.0)])

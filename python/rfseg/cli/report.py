@@ -14,7 +14,7 @@ from ..sigmf import Recording
 __all__ = ["Report"]
 
 _GROUP_FIELDS = (
-    "label", "class_id", "freq_lower_edge", "freq_upper_edge", "freq_reference", "frames", "bands", "confidence",
+    "label", "guess", "class_id", "freq_lower_edge", "freq_upper_edge", "freq_reference", "frames", "bands", "confidence",
     "power_dbfs", "snr_db",
 )  # fmt: skip
 

@@ -37,7 +37,7 @@ def _cells(group: BandGroup, samp_rate: float) -> tuple[str, ...]:
     sign = "+" if group.freq_reference == "baseband" else ""
     low, high = group.freq_lower_edge / 1e6, group.freq_upper_edge / 1e6
     return (
-        group.label,
+        group.label if group.guess is None else f"{group.label} ({group.guess}?)",
         f"{low:{sign}.3f}",
         f"{high:{sign}.3f}",
         f"{high - low:.3f}",
