@@ -22,7 +22,15 @@ from ..synth.tables import convert, read_toml
 from .laws import BatchLaw, DataLaw, LossLaw, OptimizerLaw, ScheduleLaw, StopLaw, refuse_unknown_keys
 from .scenelaw import scenes_from_record
 
-__all__ = ["VALIDATION_SEED", "Input", "TrainingRecipe", "list_training_recipes", "load_training_recipe", "scenes_named"]
+__all__ = [
+    "VALIDATION_SEED",
+    "Input",
+    "TrainingRecipe",
+    "list_training_recipes",
+    "load_training_recipe",
+    "recipe_text",
+    "scenes_named",
+]
 
 VALIDATION_SEED = 1_000_000_000  # held-out scenes have this seed and the following ones
 SEED_STEP = 1_000_000  # scenes between the first ones of runs with successive seeds
@@ -193,6 +201,17 @@ def load_training_recipe(name: str | Path) -> TrainingRecipe:
     """
     text, source = _read(name)
     return TrainingRecipe.from_toml(text, source=source)
+
+
+def recipe_text(name: str | Path) -> str:
+    """The text of a recipe of the library, or of a file.
+
+    Raises
+    ------
+    SceneError
+        If there is none.
+    """
+    return _read(name)[0]
 
 
 def _read(name: str | Path) -> tuple[str, str]:
