@@ -1,0 +1,102 @@
+"""``rfseg import-checkpoint``: from a checkpoint of published code to a model file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import BackendUnavailableError
+from ..published_geometry import Extremes
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the subparsers of the command line."""
+    parser = commands.add_parser(
+        "import-checkpoint",
+        help="make a model file of a published checkpoint",
+        description="Make a model file of what the published code of a network saved: a state dict, a dict that has one, a"
+        " Lightning checkpoint or a TorchScript archive. Nothing in the file is run. The model is used by rfseg segment and"
+        " rfseg evaluate.",
+    )
+    add = parser.add_argument
+    add("checkpoint", type=Path, help="such as best_model_state.pt, OSNet.pt, PRMNet_proposed.pth or a .ckpt of Lightning")
+    add(
+        "--network", required=True, metavar="NAME",
+        help="rf-segmenter, os-net, prmnet, rpmsn, deeplabv3-mobilenet-v3-large or deeplabv3-resnet50",
+    )  # fmt: skip
+    add("--out", type=Path, required=True, metavar="MODEL.onnx", help="the model file")
+    add("--classes", metavar="LIST", help="labels in the order of the outputs, with commas (default: as published)")
+    add("--name", help="of the model (default: that of the file)")
+    add("--frame-duration", type=float, metavar="S", help="in seconds (default: 2.857e-3 with radar, 40e-3 without)")
+    add("--samp-rate", type=float, default=61.44e6, metavar="HZ", help="complex samples per second (default: %(default)g)")
+    add("--size", type=int, default=256, metavar="N", help="rows and bins of a picture (default: %(default)s)")
+    add(
+        "--extremes", choices=[e.value for e in Extremes], default=Extremes.ALL.value,
+        help="what a frame's minimum and maximum are taken from; all is the published one (default: %(default)s)",
+    )  # fmt: skip
+    add("--licence", default="NOASSERTION", metavar="SPDX", help="of the weights (default: %(default)s)")
+    add("--json", action="store_true", help="print JSON instead of text")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Import one checkpoint.
+
+    Raises
+    ------
+    RfsegError
+        If PyTorch is missing, the checkpoint or an option is of no use, or the model cannot be written.
+    """
+    try:
+        from ..training import importing
+    except ImportError as error:
+        if isinstance(error, BackendUnavailableError) or (error.name or "").split(".")[0] not in ("torch", "tomli"):
+            raise
+        raise BackendUnavailableError(
+            f"rfseg import-checkpoint needs the package {error.name}; install it with: pip install 'rfseg[train]', or in a"
+            " checkout run ./scripts/training, then .venv-train/bin/rfseg import-checkpoint"
+        ) from error
+
+    imported = importing.import_checkpoint(
+        options.checkpoint,
+        options.network,
+        options.out,
+        options=importing.ImportOptions(
+            classes=None if options.classes is None else importing.parse_classes(options.classes),
+            name=options.name,
+            frame_duration=options.frame_duration,
+            samp_rate=options.samp_rate,
+            size=options.size,
+            extremes=Extremes(options.extremes),
+            licence=options.licence,
+        ),
+    )
+    contract = imported.contract
+    facts = {
+        "model": str(options.out),
+        "name": contract.name,
+        "form": imported.form,
+        "outputs": list(contract.published.class_order),
+        "classes": list(contract.labels),
+        "samp_rate": contract.samp_rate_range[0],
+        "frame_duration": contract.default_frame_duration,
+        "size": contract.rows,
+        "notes": imported.notes,
+    }
+    print(json.dumps(facts, indent=2) if options.json else _format(facts, options))
+
+
+def _format(facts: dict[str, Any], options: argparse.Namespace) -> str:
+    size = facts["size"]
+    return "\n".join(
+        [
+            f"{options.checkpoint}: {facts['form']} of {options.network}, outputs {', '.join(facts['outputs'])}",
+            f"{facts['model']}: classes {', '.join(facts['classes'])}; {facts['frame_duration'] * 1e3:.4g} ms at"
+            f" {facts['samp_rate'] / 1e6:g} MS/s as {size} x {size} pixels; self-test passed",
+            *(f"note: {note}" for note in facts["notes"]),
+        ]
+    )
