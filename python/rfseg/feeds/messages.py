@@ -1,0 +1,216 @@
+"""Messages as JSON objects: frames of bands, status, occupancy and tracks.
+
+One schema holds for all of them, whatever carries them: ``message.schema.json`` beside this module
+(:func:`load_schema`).  Offsets and counts are integers, times are pairs of whole seconds and a fraction,
+frequencies are in Hz, and what is not known is absent.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import resources
+from typing import Any, Iterator, Mapping
+
+from ..bands import Band
+from ..errors import FeedError, RfsegError
+from ..geometry import Frame, RxTime
+from ..occupancyreport import FreeBand, OccupancyReport, OccupiedBand, Span
+from ..pipeline import FrameState
+
+__all__ = [
+    "BANDS",
+    "OCCUPANCY",
+    "SCHEMA_VERSION",
+    "STATUS",
+    "TRACK",
+    "FrameBands",
+    "Message",
+    "bands_from_message",
+    "bands_to_message",
+    "load_schema",
+    "occupancy_from_message",
+    "occupancy_to_message",
+    "status_to_message",
+    "to_json",
+    "track_to_message",
+]
+
+Message = Mapping[str, Any]
+
+SCHEMA_VERSION = 1  # raised when a reader of the older version would misread the newer
+_FRAME_KEYS = ("index", "sample_start", "sample_count", "valid_samples", "samp_rate", "last")
+_REPORT_KEYS = ("sample_start", "sample_stop", "samp_rate", "freq_reference", "bin_width")
+BANDS, STATUS, OCCUPANCY, TRACK = "bands", "status", "occupancy", "track"  # values of the key ``type``
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameBands:
+    """A frame, what became of it, and its bands.
+
+    Parameters
+    ----------
+    frame : Frame
+    bands : tuple of Band
+        Sorted by first sample, then by lower edge.
+    state : FrameState or None
+        None where the source does not say.
+    model : str
+        Name of the model; empty where the source does not say.
+    non_finite : int
+        Samples of the frame that were NaN or infinite.
+    """
+
+    frame: Frame
+    bands: tuple[Band, ...] = ()
+    state: FrameState | None = None
+    model: str = ""
+    non_finite: int = 0
+
+
+def load_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) that every message keeps."""
+    return json.loads(resources.files(__package__).joinpath("message.schema.json").read_text("utf-8"))
+
+
+def bands_to_message(content: FrameBands) -> dict[str, Any]:
+    """A frame with its bands.
+
+    Examples
+    --------
+    >>> frame = Frame(index=3, sample_start=600, sample_count=200, valid_samples=150, samp_rate=20e6)
+    >>> message = bands_to_message(FrameBands(frame=frame))
+    >>> message["type"], message["watermark"], message["bands"], "center_freq" in message
+    ('bands', 750, [], False)
+    >>> bands_from_message(message) == FrameBands(frame=frame)
+    True
+    """
+    frame = content.frame
+    message = _known({**asdict(frame), "type": BANDS, "rx_time": _time_to_pair(frame.rx_time)})
+    message["non_finite"] = content.non_finite
+    if content.state is not None:
+        message.update(state=content.state.value, model=content.model)
+    message["watermark"] = frame.watermark
+    message["bands"] = [_known(asdict(band)) for band in content.bands]
+    return _typed(message)
+
+
+def bands_from_message(message: Message) -> FrameBands:
+    """Inverse of :func:`bands_to_message`; keys of the feed are passed over.
+
+    Raises
+    ------
+    FeedError
+        If the message is of another type, or its frame or a band makes no sense.
+    """
+    with _reading(message, BANDS):
+        frame = Frame(
+            rx_time=_time_from_pair(message.get("rx_time")),
+            center_freq=message.get("center_freq"),
+            **{key: message[key] for key in _FRAME_KEYS},
+        )
+        return FrameBands(
+            frame=frame,
+            bands=tuple(Band(**band) for band in message["bands"]),
+            state=FrameState(message["state"]) if "state" in message else None,
+            model=message.get("model", ""),
+            non_finite=message["non_finite"],
+        )
+
+
+def status_to_message(source: str, event: str, fields: Mapping[str, int | float | str | bool]) -> dict[str, Any]:
+    """What a block says of itself."""
+    return _typed({"source": source, "event": event, **_known(fields), "type": STATUS})
+
+
+def occupancy_to_message(report: OccupancyReport) -> dict[str, Any]:
+    """Duty cycles, free and occupied bands."""
+    message = {
+        "type": OCCUPANCY,
+        "sample_start": report.sample_start,
+        "sample_stop": report.sample_stop,
+        "samp_rate": report.samp_rate,
+        "rx_time": _time_to_pair(report.rx_time),
+        "freq_reference": report.freq_reference,
+        "bin_width": report.bin_width,
+        "spans": [
+            {"freq_lower_edge": span.freq_lower_edge, "duty_cycle": span.duty_cycle.tolist()} for span in report.spans
+        ],
+        "free": [asdict(band) for band in report.free],
+        "occupied": [asdict(band) for band in report.occupied],
+    }
+    return _typed(_known(message))
+
+
+def occupancy_from_message(message: Message) -> OccupancyReport:
+    """Inverse of :func:`occupancy_to_message`; keys of the feed are passed over.
+
+    Raises
+    ------
+    FeedError
+        If the message is of another type or makes no sense.
+    """
+    with _reading(message, OCCUPANCY):
+        return OccupancyReport(
+            rx_time=_time_from_pair(message.get("rx_time")),
+            spans=tuple(Span(**{**span, "duty_cycle": tuple(span["duty_cycle"])}) for span in message["spans"]),
+            free=tuple(FreeBand(**band) for band in message["free"]),
+            occupied=tuple(OccupiedBand(**band) for band in message["occupied"]),
+            **{key: message[key] for key in _REPORT_KEYS},
+        )
+
+
+def track_to_message(fields: Message) -> dict[str, Any]:
+    """An event of a track, from the fields of its message; their meanings are those of the band tracker."""
+    return _typed({**_known(fields), "type": TRACK})
+
+
+def to_json(message: Message) -> str:
+    """One line, without its line feed.
+
+    Raises
+    ------
+    FeedError
+        If a value has no place in JSON, such as NaN.
+    """
+    try:
+        return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise FeedError(f"message of type {message.get('type')!r} is no JSON: {error}") from error
+
+
+@contextmanager
+def _reading(message: Message, kind: str) -> Iterator[None]:
+    """Refuse a message of another type, and say what is wrong with one that makes no sense."""
+    if message.get("type") != kind:
+        raise FeedError(f"message has type {message.get('type')!r}, expected {kind!r}")
+    try:
+        yield
+    except KeyError as error:
+        raise FeedError(f"message of type {kind!r} lacks the key {error}") from error
+    except (RfsegError, TypeError, ValueError) as error:
+        raise FeedError(f"message of type {kind!r} makes no sense: {error}") from error
+
+
+def _time_to_pair(time: RxTime | None) -> list[int | float] | None:
+    return None if time is None else [time.seconds, time.fraction]
+
+
+def _time_from_pair(pair: Any) -> RxTime | None:
+    return None if pair is None else RxTime(seconds=pair[0], fraction=pair[1])
+
+
+def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are known: neither None nor an infinite or undefined number."""
+    return {
+        key: value
+        for key, value in fields.items()
+        if value is not None and not (isinstance(value, float) and not math.isfinite(value))
+    }
+
+
+def _typed(message: dict[str, Any]) -> dict[str, Any]:
+    """The message, its version and type first."""
+    return {"version": SCHEMA_VERSION, "type": message.pop("type"), **message}
