@@ -17,7 +17,7 @@ from rfseg.evaluation import (
     read_bands,
     read_pulses,
 )
-from rfseg.evaluation.bandscores import band_iou_score
+from rfseg.evaluation.bandscores import Verdict, band_iou_score, judge_bands
 from rfseg.evaluation.buckets import HIGH_SNR, in_order, snr_bucket
 from rfseg.geometry import Geometry, make_geometry
 
@@ -187,6 +187,23 @@ def pulse(row: int, low: float, high: float, family: str, snr_db: float = 25.0) 
     """A pulse of 12 samples in the middle of a row."""
     start = row * GEOMETRY.row_samples + 600
     return emitter("Radar", low, high, sample_start=start, sample_count=12, comment=family, snr_db=snr_db)
+
+
+def test_bands_are_right_false_or_excused_one_by_one() -> None:
+    truth = empty_mask()
+    truth[:, 10:30], truth[100, 45:48], truth[200:210, 50:60] = LTE, RADAR, IGNORED
+    found = [
+        band(LTE, 10, 29),
+        band(NR, 10, 29),  # the wrong name
+        band(LTE, 12, 30),  # the carrier is taken
+        band(RADAR, 44, 46, rows=(101, 102)),  # touches the pulse
+        band(RADAR, 44, 46, rows=(103, 104)),
+        band(RADAR, 50, 60, rows=(200, 215)),  # two thirds unknown
+    ]
+    carriers = true_bands(truth, emitter("LTE", 10, 30))
+    right, false, excused = Verdict.RIGHT, Verdict.FALSE, Verdict.EXCUSED
+    verdicts = judge_bands(truth, found, carriers, GEOMETRY, STANDARD_CLASSES)
+    assert verdicts == [right, false, false, right, false, excused]
 
 
 def test_pulses_are_found_at_their_rows_and_edges() -> None:

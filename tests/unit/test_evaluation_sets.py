@@ -104,6 +104,24 @@ def test_figures_of_two_frames(make_set: MakeSet, session: Session) -> None:
     assert [w["item"] for w in facts["worst"]] == [1, 0] and facts["worst"][0]["accuracy"] == 44 / 64
 
 
+def test_rejected_bands_are_counted_and_change_no_other_figure(make_set: MakeSet, session: Session) -> None:
+    dataset = make_set(frame_of(LTE, 10, 30), frame_of(NR, 40, 60))  # the second is called LTE; both have 0.8
+    plain = evaluate_set(session, dataset).to_json()
+    session.contract = replace(session.contract, reject_below={"LTE": 0.85})
+    strict = evaluate_set(session, dataset).to_json()
+    none, all_of_one = {"bands": 1, "rejected": 0, "rate": 0.0}, {"bands": 1, "rejected": 1, "rate": 1.0}
+    assert plain["systems"]["model"]["bands"].pop("rejected") == {"right": none, "false": none}
+    assert strict["systems"]["model"]["bands"].pop("rejected") == {"right": all_of_one, "false": all_of_one}
+    assert strict == plain
+
+
+def test_the_text_says_how_many_bands_lost_their_name(make_set: MakeSet, session: Session) -> None:
+    session.contract = replace(session.contract, reject_below={"LTE": 0.85})
+    facts = evaluate_set(session, make_set(frame_of(LTE, 10, 30))).to_json()
+    text = format_evaluation(facts, lambda headings, rows: "")
+    assert "labelled Unknown: 100.0 % of 1 right bands and - % of 0 false ones" in text
+
+
 def test_baselines_stand_beside_the_model(make_set: MakeSet, session: Session) -> None:
     systems = evaluate_set(session, make_set(frame_of(LTE, 10, 30), frame_of(NR, 40, 60))).to_json()["systems"]
     assert list(systems) == ["model", "energy_detector", "noise", "true_mask"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Sequence
 
 import numpy as np
@@ -16,10 +17,18 @@ from .buckets import in_order, snr_bucket
 from .confusion import plain
 from .truth import TrueBand
 
-__all__ = ["IOU_THRESHOLDS", "BandScores", "band_iou_score"]
+__all__ = ["IOU_THRESHOLDS", "BandScores", "Verdict", "band_iou_score", "judge_bands"]
 
 IOU_THRESHOLDS = (0.5, 0.75)
 _EXCUSED_SHARE = 0.5  # of a band's area; where more lies on what is not judged, the band is no false alarm
+
+
+class Verdict(Enum):
+    """What a predicted band is."""
+
+    RIGHT = "right"  # a carrier with an IoU of at least 0.5 and its label, or a pulse on a true one
+    FALSE = "false"
+    EXCUSED = "excused"  # half of it or more lies where nobody can tell
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,41 @@ def _area(counts: np.ndarray, rows: tuple[int, int], edges: tuple[float, float])
     return float(counts[slice(*rows)].sum(axis=0) @ cover)
 
 
+def judge_bands(
+    truth: np.ndarray,
+    bands: Sequence[Band],
+    true_bands: Sequence[TrueBand],
+    geometry: Geometry,
+    classes: Sequence[SignalClass],
+) -> list[Verdict]:
+    """What each predicted band of a frame is; see :meth:`BandScores.add` for the arguments.
+
+    A pulse is right if a pixel in it, or next to it, is true; carriers are judged as :class:`BandScores` judges them.
+    """
+    carriers = [i for i, c in enumerate(classes) if c.kind is ClassKind.CARRIER]
+    boxes = [_Box.from_band(band, geometry) for band in bands]
+    judged = [band for band in true_bands if band.is_judged]
+    scores = np.zeros((len(boxes), len(judged)))
+    for number, box in enumerate(boxes):
+        for index, true in enumerate(judged):
+            if box.class_id == true.class_id:
+                scores[number, index] = band_iou_score(box, true, truth, carriers)
+    found = {number for number, _ in _match(scores, IOU_THRESHOLDS[0])}
+    found |= {n for n, box in enumerate(boxes) if box.class_id not in carriers and _is_on_truth(box, truth)}
+    excused = _excused(boxes, truth, [band for band in true_bands if not band.is_judged])
+    return [
+        Verdict.RIGHT if number in found else Verdict.EXCUSED if excused[number] else Verdict.FALSE
+        for number in range(len(boxes))
+    ]
+
+
+def _is_on_truth(box: _Box, truth: np.ndarray) -> bool:
+    """Whether a pixel of the box, or next to it, is of its class."""
+    rows = slice(max(0, box.row_start - 1), box.row_stop + 1)
+    bins = slice(max(0, int(box.low) - 1), int(np.ceil(box.high)) + 1)
+    return bool((truth[rows, bins] == box.class_id).any())
+
+
 class BandScores:
     """Counts over the frames of a set.
 
@@ -81,6 +125,7 @@ class BandScores:
     """
 
     def __init__(self, classes: Sequence[SignalClass]) -> None:
+        self._classes = tuple(classes)
         self._labels = {i: c.label for i, c in enumerate(classes) if c.kind is ClassKind.CARRIER}
         self._frames = 0
         self._ignored = 0
@@ -89,6 +134,7 @@ class BandScores:
         self._false: dict[tuple[float, int], int] = defaultdict(int)
         self._by_snr: dict[str, list[int]] = defaultdict(lambda: [0, 0])  # found at the first threshold, of so many
         self._named = [0, 0]  # found under another label, found under any
+        self._rejected = {Verdict.RIGHT: [0, 0], Verdict.FALSE: [0, 0]}  # without a name, of so many; any class
         self._edge_errors: list[float] = []  # Hz
 
     def add(self, truth: np.ndarray, bands: Sequence[Band], true_bands: Sequence[TrueBand], geometry: Geometry) -> None:
@@ -120,6 +166,10 @@ class BandScores:
                     self._false[threshold, box.class_id] += 1
             if threshold == IOU_THRESHOLDS[0]:
                 self._add_details(boxes, judged, pairs, geometry)
+        for band, verdict in zip(bands, judge_bands(truth, bands, true_bands, geometry, self._classes), strict=True):
+            if verdict in self._rejected:
+                self._rejected[verdict][0] += band.guess is not None
+                self._rejected[verdict][1] += 1
         named = _match(scores, IOU_THRESHOLDS[0])  # whatever the label
         self._named[0] += sum(not same[pair] for pair in named)
         self._named[1] += len(named)
@@ -158,6 +208,10 @@ class BandScores:
                 for found, count in [self._by_snr[name]]
             },
             "wrong_label": {"found": named, "wrong": wrong, "rate": plain(wrong / named) if named else None},
+            "rejected": {
+                verdict.value: {"bands": count, "rejected": rejected, "rate": plain(rejected / count) if count else None}
+                for verdict, (rejected, count) in self._rejected.items()
+            },
             "edge_error_khz": {
                 "edges": len(errors),
                 "median": plain(np.median(errors)) if errors.size else None,

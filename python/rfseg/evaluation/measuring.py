@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterable
 
 import numpy as np
 
+from ..bands import BandRules
 from ..datasets.classes import IGNORED
 from ..datasets.shardset import ShardSet
 from ..errors import OptionError
@@ -125,6 +126,7 @@ def evaluate_set(
     contract = session.contract
     frames = FrameReader(dataset, contract)
     count = len(frames) if limit is None else min(limit, len(frames))
+    rules = BandRules.for_model(contract)
     everything = f"everything {contract.labels[0]}"
     titles = {MODEL: contract.name, ENERGY: "energy detector", NOISE: everything, CEILING: "true mask"}
     result = Evaluation(
@@ -134,7 +136,7 @@ def evaluate_set(
         mask_kind=dataset.description.masks[0],
         frames=count,
         frames_of=len(frames),
-        systems={key: Scores(title, contract.classes) for key, title in titles.items()},
+        systems={key: Scores(title, contract.classes, rules) for key, title in titles.items()},
     )
     for index in watch(range(count)):
         frame = frames[index]

@@ -7,7 +7,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from ..bands import mask_to_bands
+from ..bands import BandRules, mask_to_bands
 from ..contract import ClassKind, SignalClass
 from ..datasets.classes import IGNORED
 from ..geometry import Frame
@@ -34,11 +34,14 @@ class Scores:
         Of the system, for people.
     classes : sequence of SignalClass
         Of the model.
+    rules : BandRules
+        What counts as a band; those that they label ``Unknown`` are scored under their guess, and counted.
     """
 
-    def __init__(self, title: str, classes: Sequence[SignalClass]) -> None:
+    def __init__(self, title: str, classes: Sequence[SignalClass], rules: BandRules = BandRules()) -> None:
         self.title, self.classes = title, tuple(classes)
         self.labels = tuple(c.label for c in classes)
+        self._rules = rules
         self.total = self._confusion()
         self.groups = {name: defaultdict(self._confusion) for name in PIXEL_GROUPS}
         self.calibration: Calibration | None = None
@@ -124,6 +127,7 @@ class Scores:
             samp_rate=geometry.samp_rate,
         )
         certain = np.full(mask.shape, 255, np.uint8) if confidence is None else confidence
-        bands = mask_to_bands(mask, certain, frame.rows, frame=whole, geometry=geometry, classes=self.classes)
+        where = {"frame": whole, "geometry": geometry, "classes": self.classes}
+        bands = mask_to_bands(mask, certain, frame.rows, **where, rules=self._rules)
         self.bands = self.bands or BandScores(self.classes)
         self.bands.add(frame.truth, bands, true_bands, geometry)

@@ -51,7 +51,7 @@ def format_evaluation(facts: dict[str, Any], format_table: FormatTable) -> str:
         if model["pixels"][group]:
             parts.append(f"{title}\n" + format_table(*group_lines(facts, group)))
     if model["bands"]:
-        parts.append("bands\n" + format_table(*band_lines(facts)))
+        parts.append("bands\n" + format_table(*band_lines(facts)) + rejected_line(model))
     if model["pulses"]:
         parts.append("radar pulses found, %\n" + format_table(*pulse_lines(facts)))
     if model["calibration"]["ece"] is not None:
@@ -115,6 +115,17 @@ def band_lines(facts: dict[str, Any]) -> tuple[Sequence[str], Lines]:
             shared = [percent(bands["wrong_label"]["rate"]), number_or_dash(edges["median"]), number_or_dash(edges["p90"])]
             rows.append([*row, *(shared if number == 0 else ["", "", ""])])
     return headings, rows
+
+
+def rejected_line(scores: dict[str, Any]) -> str:
+    """What a model's thresholds of rejection do, after a line feed; empty where no band lost its name."""
+    right, false = (scores["bands"]["rejected"][key] for key in ("right", "false"))
+    if not right["rejected"] + false["rejected"]:
+        return ""
+    return (
+        f"\nlabelled Unknown: {percent(right['rate'])} % of {right['bands']} right bands and {percent(false['rate'])} %"
+        f" of {false['bands']} false ones, pulses among them; the table counts them under the class they resemble"
+    )
 
 
 def pulse_lines(facts: dict[str, Any]) -> tuple[Sequence[str], Lines]:
