@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 #include "spectrogram_sink_impl.h"
+#include "stream_values.h"
 #include "symbols.h"
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <gnuradio/block_detail.h>
 #include <gnuradio/buffer_reader.h>
 #include <gnuradio/io_signature.h>
+#include <string>
 
 namespace gr {
 namespace rfseg {
@@ -22,6 +23,10 @@ constexpr std::uint64_t lossless_frames =
     4; // enough to fill one frame while another is read
 constexpr std::uint64_t waiting_bytes = 64 << 20;
 
+// How far a message may be from the tag that it belongs to: UHD's source sends one within
+// 0.75 s of an overflow, and buffers hold less.
+constexpr double patience_seconds = 1;
+
 long waiting_rows(double samp_rate, const spectrogram_shape& shape, bool lossless)
 {
     const auto timed_rows =
@@ -33,64 +38,10 @@ long waiting_rows(double samp_rate, const spectrogram_shape& shape, bool lossles
     return static_cast<long>(std::max<std::uint64_t>(std::min(rows, fitting), 1));
 }
 
-std::optional<double> to_real(const pmt::pmt_t& value)
+std::optional<double> rate_of(const pmt::pmt_t& value)
 {
-    if (!(pmt::is_real(value) || pmt::is_integer(value) || pmt::is_uint64(value))) {
-        return std::nullopt;
-    }
-    const double number = pmt::is_uint64(value)
-                              ? static_cast<double>(pmt::to_uint64(value))
-                              : pmt::to_double(value);
-    return std::isfinite(number) ? std::optional<double>(number) : std::nullopt;
-}
-
-std::optional<rx_time> to_rx_time(const pmt::pmt_t& value)
-{
-    if (!pmt::is_tuple(value) || pmt::length(value) != 2) {
-        return std::nullopt;
-    }
-    const pmt::pmt_t seconds = pmt::tuple_ref(value, 0);
-    const auto fraction = to_real(pmt::tuple_ref(value, 1));
-    if (!fraction || !(*fraction >= 0 && *fraction < 1)) {
-        return std::nullopt;
-    }
-    if (pmt::is_uint64(seconds)) {
-        return rx_time{ pmt::to_uint64(seconds), *fraction };
-    }
-    if (pmt::is_integer(seconds) && pmt::to_long(seconds) >= 0) {
-        return rx_time{ static_cast<std::uint64_t>(pmt::to_long(seconds)), *fraction };
-    }
-    return std::nullopt;
-}
-
-pmt::pmt_t to_pmt(const frame_info& info)
-{
-    pmt::pmt_t dict = pmt::make_dict();
-    const auto add = [&dict](const pmt::pmt_t& key, const pmt::pmt_t& value) {
-        dict = pmt::dict_add(dict, key, value);
-    };
-    add(symbols::index, pmt::from_uint64(info.index));
-    add(symbols::sample_start, pmt::from_uint64(info.sample_start));
-    add(symbols::sample_count, pmt::from_uint64(info.sample_count));
-    add(symbols::valid_samples, pmt::from_uint64(info.valid_samples));
-    add(symbols::non_finite, pmt::from_uint64(info.non_finite));
-    add(symbols::samp_rate, pmt::from_double(info.samp_rate));
-    if (info.center_freq) {
-        add(symbols::center_freq, pmt::from_double(*info.center_freq));
-    }
-    if (info.time) {
-        add(symbols::rx_time,
-            pmt::make_tuple(pmt::from_uint64(info.time->seconds),
-                            pmt::from_double(info.time->fraction)));
-    }
-    add(symbols::last, pmt::from_bool(info.last));
-    return dict;
-}
-
-pmt::pmt_t
-with(const pmt::pmt_t& key, const pmt::pmt_t& value, pmt::pmt_t dict = pmt::PMT_NIL)
-{
-    return pmt::dict_add(pmt::is_null(dict) ? pmt::make_dict() : dict, key, value);
+    const auto rate = to_real(value);
+    return rate && *rate > 0 ? rate : std::nullopt;
 }
 
 } // namespace
@@ -103,7 +54,8 @@ spectrogram_sink::sptr spectrogram_sink::make(double samp_rate,
                                               const std::vector<std::string>& reductions,
                                               const std::string& item_type,
                                               std::optional<double> center_freq,
-                                              bool lossless)
+                                              bool lossless,
+                                              double settling)
 {
     spectrogram_shape shape{ fft_size, hop, segments_per_row, rows, {} };
     for (const std::string& name : reductions) {
@@ -111,20 +63,22 @@ spectrogram_sink::sptr spectrogram_sink::make(double samp_rate,
     }
     shape.validate();
     return gnuradio::make_block_sptr<spectrogram_sink_impl>(
-        samp_rate, shape, to_sample_type(item_type), center_freq, lossless);
+        samp_rate, shape, to_sample_type(item_type), center_freq, lossless, settling);
 }
 
 spectrogram_sink_impl::spectrogram_sink_impl(double samp_rate,
                                              const spectrogram_shape& shape,
                                              sample_type type,
                                              std::optional<double> center_freq,
-                                             bool lossless)
+                                             bool lossless,
+                                             double settling)
     : gr::block("spectrogram_sink",
                 gr::io_signature::make(1, 1, sample_size(type)),
                 gr::io_signature::make(0, 1, shape.row_size() * sizeof(float))),
       d_item_size(sample_size(type)),
       d_lossless(lossless),
       d_framer(shape, type, samp_rate, center_freq),
+      d_settling(checked_settling(settling)),
       d_next_tag(0),
       d_tags_before(0),
       d_emitted(0)
@@ -140,13 +94,23 @@ spectrogram_sink_impl::spectrogram_sink_impl(double samp_rate,
                     [this](const pmt::pmt_t& message) { on_overflow(message); });
 }
 
+void spectrogram_sink_impl::set_settling(double settling)
+{
+    d_settling = checked_settling(settling);
+}
+
 bool spectrogram_sink_impl::start()
 {
     // Whether started again or reconfigured, GNU Radio counts the stream's samples anew.
     d_framer.reset(nitems_read(0));
-    d_tags_before = nitems_read(0);
+    d_begin = d_tags_before = nitems_read(0);
     d_emitted = 0;
+    d_time_due.reset();
+    d_gap_told.reset();
+    d_freq_told.reset();
+    d_settling_since.reset();
     d_frames = d_gaps = d_overflows = d_bad_messages = d_non_finite = 0;
+    d_lost_samples = d_settling_samples = 0;
     {
         std::scoped_lock lock(d_latest_mutex);
         d_latest.reset();
@@ -223,9 +187,10 @@ int spectrogram_sink_impl::general_work(int noutput_items,
             continue;
         }
         apply_tags(position);
-        const std::uint64_t stretch =
-            (d_next_tag < d_tags.size() ? d_tags[d_next_tag].offset : end) - position;
+        give_up_time(position);
+        const std::uint64_t stretch = next_event(end) - position;
         position += d_framer.feed(in + (position - begin) * d_item_size, stretch);
+        watch_settling(position);
     }
     consume(0, static_cast<int>(position - begin));
     if (d_framer.ended() && !d_framer.ready() && produced == 0) {
@@ -271,12 +236,11 @@ void spectrogram_sink_impl::finish_frame()
                 info.sample_start,
                 d_non_finite.load());
         }
-        publish(symbols::non_finite,
-                with(symbols::sample,
-                     pmt::from_uint64(info.sample_start),
-                     with(symbols::non_finite,
-                          pmt::from_uint64(info.non_finite),
-                          with(symbols::total, pmt::from_uint64(d_non_finite)))));
+        publish_sample(symbols::non_finite,
+                       info.sample_start,
+                       with(symbols::non_finite,
+                            pmt::from_uint64(info.non_finite),
+                            with(symbols::total, pmt::from_uint64(d_non_finite))));
     }
 
     std::scoped_lock lock(d_latest_mutex);
@@ -305,128 +269,164 @@ void spectrogram_sink_impl::load_tags(std::uint64_t begin, std::uint64_t end)
     d_next_tag = 0;
 }
 
+std::uint64_t spectrogram_sink_impl::next_event(std::uint64_t end) const
+{
+    if (d_next_tag < d_tags.size()) {
+        end = d_tags[d_next_tag].offset;
+    }
+    return d_time_due ? std::min(end, *d_time_due) : end;
+}
+
 void spectrogram_sink_impl::apply_tags(std::uint64_t sample)
 {
-    stream_change change;
+    // Of several of a kind on one sample the last one holds.
+    std::optional<double> rate, freq;
+    std::optional<rx_time> time;
     bool found = false;
     for (; d_next_tag < d_tags.size() && d_tags[d_next_tag].offset <= sample;
          d_next_tag++) {
         const tag_t& tag = d_tags[d_next_tag];
         found = true;
         if (tag.key == symbols::rx_rate) {
-            follow_rate(tag, change);
+            read_tag(tag, rate_of(tag.value), rate, "a rate in Hz above 0");
         } else if (tag.key == symbols::rx_freq) {
-            follow_freq(tag, change);
+            read_tag(tag, to_real(tag.value), freq, "a frequency in Hz");
         } else {
-            follow_time(tag, change);
+            read_tag(tag,
+                     to_rx_time(tag.value),
+                     time,
+                     "a tuple of whole seconds (u64) and a fraction below 1 (f64)");
         }
     }
-    if (found) {
-        d_tags_before = sample + 1;
-        apply(change);
+    if (!found) {
+        return;
     }
+    d_tags_before = sample + 1;
+    stream_change change;
+    if (time) {
+        follow_time(*time, change); // lost samples count at the rate before
+    }
+    if (rate) {
+        follow_rate(*rate, change);
+    }
+    if (freq) {
+        follow_freq(*freq, change);
+    }
+    apply(change);
+}
+
+template <typename value>
+void spectrogram_sink_impl::read_tag(const tag_t& tag,
+                                     const std::optional<value>& read,
+                                     std::optional<value>& to,
+                                     const char* expected)
+{
+    if (read) {
+        to = read;
+        return;
+    }
+    refuse(tag.key,
+           pmt::symbol_to_string(tag.key) + " tag holds " + pmt::write_string(tag.value) +
+               ", expected " + expected);
 }
 
 void spectrogram_sink_impl::apply(const stream_change& change)
 {
-    if (change.samp_rate || change.center_freq || change.time) {
-        d_framer.cut(change);
+    if (!(change.samp_rate || change.center_freq || change.time)) {
+        return;
+    }
+    d_framer.cut(change);
+    const std::uint64_t settling = d_framer.settling_samples();
+    if (change.settling > 0 && settling > 0) {
+        const std::uint64_t sample = d_framer.position();
+        d_settling_since = d_settling_since.value_or(sample);
+        publish_sample(symbols::settling,
+                       sample,
+                       with(symbols::settling_samples, pmt::from_uint64(settling)));
     }
 }
 
-void spectrogram_sink_impl::follow_rate(const tag_t& tag, stream_change& change)
+void spectrogram_sink_impl::watch_settling(std::uint64_t sample)
 {
-    const auto rate = to_real(tag.value);
-    if (!rate || *rate <= 0) {
-        refuse(symbols::rx_rate,
-               "rx_rate tag holds " + pmt::write_string(tag.value) +
-                   ", expected a rate in Hz above 0");
+    if (!d_settling_since || d_framer.settling_samples() > 0) {
         return;
     }
-    if (*rate == d_framer.samp_rate()) {
+    const std::uint64_t settled = sample - *d_settling_since;
+    d_settling_since.reset();
+    d_settling_samples += settled;
+    publish_sample(symbols::settled,
+                   sample,
+                   with(symbols::settling_samples,
+                        pmt::from_uint64(settled),
+                        with(symbols::total, pmt::from_uint64(d_settling_samples))));
+}
+
+void spectrogram_sink_impl::follow_rate(double rate, stream_change& change)
+{
+    if (rate == d_framer.samp_rate()) {
         return;
     }
     change.samp_rate = rate;
-    publish(symbols::rate_change,
-            with(symbols::sample,
-                 pmt::from_uint64(tag.offset),
-                 with(symbols::samp_rate, pmt::from_double(*rate))));
+    if (d_framer.position() > d_begin) {
+        change.settling = d_settling;
+    }
+    publish_sample(symbols::rate_change,
+                   d_framer.position(),
+                   with(symbols::samp_rate, pmt::from_double(rate)));
 }
 
-void spectrogram_sink_impl::follow_time(const tag_t& tag, stream_change& change)
+void spectrogram_sink_impl::follow_time(const rx_time& time, stream_change& change)
 {
-    const auto time = to_rx_time(tag.value);
-    if (!time) {
-        refuse(
-            symbols::rx_time,
-            "rx_time tag holds " + pmt::write_string(tag.value) +
-                ", expected a tuple of whole seconds (u64) and a fraction below 1 (f64)");
-        return;
-    }
-    const auto expected = d_framer.clock();
-    const double samples = expected ? time->since(*expected) * d_framer.samp_rate() : 0;
-    if (std::abs(samples) <= 1) {
-        d_framer.set_clock(*time);
+    const std::uint64_t sample = d_framer.position();
+    d_time_due.reset();
+    const std::int64_t lost = d_framer.lost_samples(time);
+    if (lost == 0) {
+        d_framer.set_clock(time);
         return;
     }
     change.time = time;
+    d_gap_told = sample;
     d_gaps++;
-    const long lost = std::lround(samples);
+    d_lost_samples += std::max<std::int64_t>(lost, 0);
     if (d_gap_log.due()) {
         d_logger->warn("rx_time jumps by {:d} samples at sample {:d}; {:d} gaps so far",
                        lost,
-                       tag.offset,
+                       sample,
                        d_gaps.load());
     }
-    publish(symbols::gap,
-            with(symbols::sample,
-                 pmt::from_uint64(tag.offset),
-                 with(symbols::lost_samples,
-                      pmt::from_long(lost),
-                      with(symbols::gaps, pmt::from_uint64(d_gaps)))));
+    publish_sample(symbols::gap,
+                   sample,
+                   with(symbols::lost_samples,
+                        pmt::from_long(lost),
+                        with(symbols::gaps,
+                             pmt::from_uint64(d_gaps),
+                             with(symbols::total, pmt::from_uint64(d_lost_samples)))));
 }
 
-void spectrogram_sink_impl::follow_freq(const tag_t& tag, stream_change& change)
+void spectrogram_sink_impl::follow_freq(double freq, stream_change& change)
 {
-    const auto freq = to_real(tag.value);
-    if (!freq) {
-        refuse(symbols::rx_freq,
-               "rx_freq tag holds " + pmt::write_string(tag.value) +
-                   ", expected a frequency in Hz");
-        return;
-    }
-    retune(*freq, change);
-}
-
-void spectrogram_sink_impl::retune(double freq, stream_change& change)
-{
+    // A message runs ahead of the samples, a tag is where they change: the first tag
+    // after a message is the retune even if it names the same frequency.
+    const std::uint64_t sample = d_framer.position();
+    const bool confirms =
+        d_freq_told && sample > *d_freq_told && sample - *d_freq_told <= patience();
+    d_freq_told.reset();
     const std::optional<double> current = d_framer.center_freq();
-    if (current == freq) {
-        change.center_freq.reset(); // of two tags on one sample the later one holds
+    if (current == freq && !confirms) {
         return;
     }
     change.center_freq = freq;
-    if (!current && d_framer.position() == 0) {
+    if (sample > d_begin) {
+        change.settling = d_settling;
+    } else if (!current) {
         return; // the stream begins by saying where it is: no retune
     }
-    publish(symbols::retune,
-            with(symbols::sample,
-                 pmt::from_uint64(d_framer.position()),
-                 with(symbols::center_freq, pmt::from_double(freq))));
+    tell_retune(freq);
 }
 
 void spectrogram_sink_impl::on_freq(const pmt::pmt_t& message)
 {
-    std::optional<double> freq;
-    if (pmt::is_dict(message)) {
-        freq = to_real(pmt::dict_ref(message, symbols::freq, pmt::PMT_NIL));
-    } else if (pmt::is_pair(message)) {
-        if (pmt::equal(pmt::car(message), symbols::freq)) {
-            freq = to_real(pmt::cdr(message));
-        }
-    } else {
-        freq = to_real(message);
-    }
+    const auto freq = freq_of(message);
     if (!freq) {
         refuse(
             symbols::freq,
@@ -434,45 +434,88 @@ void spectrogram_sink_impl::on_freq(const pmt::pmt_t& message)
                 ", expected a number in Hz, a pair (freq . number) or a dict with freq");
         return;
     }
+    if (d_framer.center_freq() == *freq) {
+        return;
+    }
+    d_freq_told = d_framer.position();
     stream_change change;
-    retune(*freq, change);
+    change.center_freq = *freq;
+    change.settling = d_settling;
+    tell_retune(*freq);
     apply(change);
+}
+
+void spectrogram_sink_impl::tell_retune(double freq)
+{
+    publish_sample(symbols::retune,
+                   d_framer.position(),
+                   with(symbols::center_freq, pmt::from_double(freq)));
 }
 
 void spectrogram_sink_impl::on_overflow(const pmt::pmt_t& message)
 {
-    pmt::pmt_t event = message;
-    if (pmt::is_dict(message)) {
-        event = pmt::dict_ref(message, symbols::event, pmt::PMT_NIL);
-    } else if (pmt::is_pair(message)) {
-        event = pmt::car(message);
-    }
-    if (!pmt::is_symbol(event)) {
+    const auto count = overflows_of(message);
+    if (!count) {
         refuse(symbols::overflow,
                "message is " + pmt::write_string(message) +
-                   ", expected the symbol overflow or a dict whose event is overflow");
+                   ", expected the symbol overflow, a dict whose event is overflow, or"
+                   " (uhd_async_msg . dict)");
         return;
     }
-    if (event != symbols::overflow) {
+    if (*count == 0) {
         return; // a source's asynchronous port also speaks of other things
     }
-    d_overflows++;
-    d_framer.cut({});
-    const pmt::pmt_t sample = pmt::from_uint64(d_framer.position());
-    publish(symbols::overflow,
-            with(symbols::sample,
-                 sample,
-                 with(symbols::overflows, pmt::from_uint64(d_overflows))));
+    d_overflows += *count;
+    const std::uint64_t sample = d_framer.position();
+    place_overflow(sample);
+    publish_sample(symbols::overflow,
+                   sample,
+                   with(symbols::overflows, pmt::from_uint64(d_overflows)));
     if (d_overflow_log.due()) {
         d_logger->warn("the source overflowed near sample {:d}; {:d} times so far{:s}",
-                       d_framer.position(),
+                       sample,
                        d_overflows.load(),
                        d_lossless ? "; lossless mode holds the source up, use live mode"
                                   : "");
         if (d_lossless) {
-            publish(symbols::lossless_overflow, with(symbols::sample, sample));
+            publish_sample(symbols::lossless_overflow, sample);
         }
     }
+}
+
+void spectrogram_sink_impl::place_overflow(std::uint64_t sample)
+{
+    // A message does not say at which sample; the rx_time tag that a source writes after
+    // an overflow does, whether it is to come or came already.
+    if (!d_framer.clock()) {
+        d_framer.cut({});
+    } else if (!d_time_due && !(d_gap_told && sample - *d_gap_told <= patience())) {
+        d_time_due = sample + patience();
+    }
+}
+
+void spectrogram_sink_impl::give_up_time(std::uint64_t sample)
+{
+    if (!d_time_due || sample < *d_time_due) {
+        return;
+    }
+    d_time_due.reset();
+    stream_change change;
+    change.time_lost = true;
+    d_framer.cut(change);
+    publish_sample(symbols::time_lost, sample);
+}
+
+std::uint64_t spectrogram_sink_impl::patience() const
+{
+    return static_cast<std::uint64_t>(d_framer.samp_rate() * patience_seconds);
+}
+
+void spectrogram_sink_impl::publish_sample(const pmt::pmt_t& event,
+                                           std::uint64_t sample,
+                                           pmt::pmt_t fields)
+{
+    publish(event, with(symbols::sample, pmt::from_uint64(sample), std::move(fields)));
 }
 
 void spectrogram_sink_impl::publish(const pmt::pmt_t& event, pmt::pmt_t fields)

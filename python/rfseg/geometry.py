@@ -258,6 +258,8 @@ class Frame:
         RF centre, Hz; None where it is not known, and then frequencies are baseband.
     rx_time : RxTime or None
         Moment of the first sample, where the source tells it.
+    settling : bool
+        Whether the receiver settles after a retune: the samples are not good, and the frame is not judged.
     last : bool
         Whether the stream ends with this frame.
     """
@@ -269,6 +271,7 @@ class Frame:
     samp_rate: float
     center_freq: float | None = None
     rx_time: RxTime | None = None
+    settling: bool = False
     last: bool = False
 
     def __post_init__(self) -> None:

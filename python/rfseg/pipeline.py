@@ -36,6 +36,7 @@ class FrameState(str, Enum):
     INFERRED = "inferred"
     DROPPED = "dropped"  # the queue was full
     UNSUPPORTED_RATE = "unsupported_rate"  # the model does not cover the stream's rate
+    SETTLING = "settling"  # the receiver had just been retuned
     FAILED = "failed"  # the backend raised an error
 
 

@@ -65,7 +65,7 @@ def noise(count, seed=0):
     return (0.1 * (rng.standard_normal(count) + 1j * rng.standard_normal(count))).astype(np.complex64)
 
 
-def make_sink(geometry=GEOMETRY, *, item_type="complex64", center_freq=CENTER, lossless=True):
+def make_sink(geometry=GEOMETRY, *, item_type="complex64", center_freq=CENTER, lossless=True, settling=0.0):
     return rfseg_python.spectrogram_sink(
         samp_rate=geometry.samp_rate,
         fft_size=geometry.fft_size,
@@ -76,6 +76,7 @@ def make_sink(geometry=GEOMETRY, *, item_type="complex64", center_freq=CENTER, l
         item_type=item_type,
         center_freq=center_freq,
         lossless=lossless,
+        settling=settling,
     )
 
 
@@ -487,6 +488,8 @@ def test_the_newest_frame_is_safe_to_read_while_running():
         ({"reductions": ["min"]}, 'reduction "min" is not known'),
         ({"item_type": "short"}, 'item_type "short" is not known; choose complex64, int16 or int8'),
         ({"center_freq": float("inf")}, "center_freq=inf is not a frequency"),
+        ({"settling": -1.0}, "settling=-1 is not a duration; give s, 0 or more"),
+        ({"settling": float("nan")}, "settling=-?nan is not a duration"),
     ],
 )
 def test_bad_arguments_are_refused(change, said):
@@ -500,6 +503,7 @@ def test_bad_arguments_are_refused(change, said):
         "item_type": "complex64",
         "center_freq": None,
         "lossless": True,
+        "settling": 0.0,
     }
     with pytest.raises(ValueError, match=said):
         rfseg_python.spectrogram_sink(**{**good, **change})

@@ -33,6 +33,7 @@ struct RFSEG_API frame_info {
     double samp_rate;                  //!< Hz
     std::optional<double> center_freq; //!< Hz, RF
     std::optional<rx_time> time;       //!< of the first sample
+    bool settling;                     //!< the receiver settles: not to be judged
     bool last;                         //!< the stream ends with this frame
 };
 
@@ -41,6 +42,44 @@ struct RFSEG_API stream_change {
     std::optional<double> samp_rate;   //!< Hz
     std::optional<double> center_freq; //!< Hz, RF
     std::optional<rx_time> time;       //!< of the next sample
+    double settling = 0;    //!< s, from the cut on, in which samples are not good
+    bool time_lost = false; //!< the moment is no longer known
+};
+
+//! A settling time, s, as it is given.
+//! \throws std::invalid_argument if it is no duration
+RFSEG_API double checked_settling(double settling);
+
+/*!
+ * \brief The moments of samples at a constant rate.
+ *
+ * Each moment is counted from one anchor, by whole samples: nothing adds up, however long
+ * the stream.
+ */
+class RFSEG_API sample_clock
+{
+public:
+    explicit sample_clock(double samp_rate) : d_samp_rate(samp_rate) {}
+
+    double samp_rate() const { return d_samp_rate; }
+    //! Sample number `sample` is taken at `time`.
+    void set(std::uint64_t sample, const rx_time& time);
+    //! From sample number `sample` on the rate is another; the moment of that one stays.
+    void set_rate(std::uint64_t sample, double samp_rate);
+    //! Moments are not known.
+    void forget() { d_anchor.reset(); }
+    //! Moment of a sample; none if it is not known or lies before second 0.
+    std::optional<rx_time> at(std::uint64_t sample) const;
+    /*!
+     * Samples that were lost before number `sample` if that one is taken at `time`;
+     * negative if time ran backwards. At most one sample is rounding and counts as none.
+     */
+    std::int64_t lost(std::uint64_t sample, const rx_time& time) const;
+
+private:
+    double d_samp_rate;              // Hz
+    std::optional<rx_time> d_anchor; // moment of sample d_anchor_sample
+    std::uint64_t d_anchor_sample = 0;
 };
 
 /*!
@@ -48,7 +87,8 @@ struct RFSEG_API stream_change {
  *
  * A frame ends after its samples, at a cut, or with the stream. It is ready only once a
  * sample after it has been offered or the stream has ended, so that `last` is known;
- * until it is released no sample is taken.
+ * until it is released no sample is taken. Samples in which the receiver settles after a
+ * cut have frames of their own, so that the next frame begins with the first good one.
  *
  *     while (true) {
  *         if (framer.ready()) { use(framer.info(), framer.rows()); framer.release(); }
@@ -102,11 +142,17 @@ public:
     std::optional<rx_time> clock() const;
     //! Set the moment of the next sample without a cut.
     void set_clock(const rx_time& time);
+    //! Samples lost before the next one if that one is taken at `time` (see
+    //! sample_clock).
+    std::int64_t lost_samples(const rx_time& time) const;
+    //! Samples to come in which the receiver still settles.
+    std::uint64_t settling_samples() const { return d_settling_samples; }
 
     //! Back to the state after construction, the next sample being number `position`.
     void reset(std::uint64_t position = 0);
 
 private:
+    sample_clock next_clock() const;
     void apply_change();
 
     spectrogram_kernel d_kernel;
@@ -116,10 +162,10 @@ private:
     std::uint64_t d_index;
     std::uint64_t d_frame_start;
     std::uint64_t d_position;
-    double d_samp_rate;
+    sample_clock d_clock;
     std::optional<double> d_center_freq;
-    std::optional<rx_time> d_anchor; // moment of sample d_anchor_sample
-    std::uint64_t d_anchor_sample;
+    bool d_settling;                  // the frame's samples are not good
+    std::uint64_t d_settling_samples; // that many from d_position on are not good
     std::optional<stream_change>
         d_change; // waits until the frames before the cut are released
     bool d_more;  // a sample after the frame has been offered

@@ -34,6 +34,7 @@
     KEY(non_finite, "non_finite")                                                        \
     KEY(samp_rate, "samp_rate")                                                          \
     KEY(center_freq, "center_freq")                                                      \
+    KEY(settling, "settling")                                                            \
     KEY(last, "last")                                                                    \
     KEY(state, "state")                                                                  \
     KEY(watermark, "watermark")                                                          \
@@ -89,7 +90,11 @@
     KEY(gap, "gap")                                                                      \
     KEY(gaps, "gaps")                                                                    \
     KEY(lost_samples, "lost_samples")                                                    \
+    KEY(time_lost, "time_lost")                                                          \
+    KEY(settled, "settled")                                                              \
+    KEY(settling_samples, "settling_samples")                                            \
     KEY(overflows, "overflows")                                                          \
+    KEY(uhd_async_msg, "uhd_async_msg")                                                  \
     KEY(lossless_overflow, "lossless_overflow")                                          \
     KEY(bad_message, "bad_message")                                                      \
     KEY(port, "port")                                                                    \

@@ -49,6 +49,8 @@ public:
      * \param center_freq RF centre, Hz, if known
      * \param lossless every frame is to be inferred; false where rows must wait without
      * holding up the source
+     * \param settling time after a retune or a change of the rate in which samples are
+     * not good, s
      */
     static sptr make(double samp_rate,
                      unsigned fft_size,
@@ -58,15 +60,23 @@ public:
                      const std::vector<std::string>& reductions,
                      const std::string& item_type,
                      std::optional<double> center_freq,
-                     bool lossless);
+                     bool lossless,
+                     double settling);
+
+    //! Settling time of the retunes to come, s; safe to call from any thread.
+    virtual void set_settling(double settling) = 0;
 
     virtual const spectrogram_shape& shape() const = 0;
     //! Newest frame, or null before the first; safe to call from any thread.
     virtual std::shared_ptr<const frame> latest_frame() const = 0;
 
-    virtual std::uint64_t frames() const = 0;    //!< frames finished in this run
-    virtual std::uint64_t gaps() const = 0;      //!< jumps of rx_time in this run
-    virtual std::uint64_t overflows() const = 0; //!< overflow messages in this run
+    virtual std::uint64_t frames() const = 0; //!< frames finished in this run
+    virtual std::uint64_t gaps() const = 0;   //!< jumps of rx_time in this run
+    virtual std::uint64_t
+    lost_samples() const = 0; //!< samples that jumps of rx_time tell of in this run
+    virtual std::uint64_t
+    settling_samples() const = 0; //!< samples in which the receiver settled in this run
+    virtual std::uint64_t overflows() const = 0; //!< overflows told of in this run
     virtual std::uint64_t
     bad_messages() const = 0; //!< malformed messages and tags in this run
     virtual std::uint64_t non_finite() const = 0; //!< samples read as 0 in this run

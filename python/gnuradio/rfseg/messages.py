@@ -51,6 +51,7 @@ class FrameTag:
             keys.VALID_SAMPLES: pmt.from_uint64(frame.valid_samples),
             keys.NON_FINITE: pmt.from_uint64(self.non_finite),
             keys.SAMP_RATE: pmt.from_double(frame.samp_rate),
+            keys.SETTLING: pmt.from_bool(frame.settling),
             keys.LAST: pmt.from_bool(frame.last),
         }
         if frame.center_freq is not None:
@@ -82,6 +83,7 @@ class FrameTag:
                 samp_rate=read(keys.SAMP_RATE, _to_real),
                 center_freq=read.optional(keys.CENTER_FREQ, _to_real),
                 rx_time=read.optional(keys.RX_TIME, _to_rx_time),
+                settling=read(keys.SETTLING, _to_bool),
                 last=read(keys.LAST, _to_bool),
             )
         except BandError:

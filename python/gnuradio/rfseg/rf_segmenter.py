@@ -47,6 +47,9 @@ class rf_segmenter(gr.hier_block2):
         ``complex64``, ``int16`` or ``int8`` (complex, full scale 1, 32768 or 128).
     center_freq : float or None
         RF centre until a tag or message tells another, Hz; None where it is not known.
+    settling : float
+        Time after a retune or a change of the rate in which samples are not good, s: no bands are looked for
+        there, and the next frame begins with the first good sample.
     hold : float
         Live mode: longest time that a sample waits for its bands, s.
     queue_depth : int
@@ -74,6 +77,7 @@ class rf_segmenter(gr.hier_block2):
         mode: str = "live",
         item_type: str = "complex64",
         center_freq: float | None = None,
+        settling: float = 0.0,
         hold: float = DEFAULT_HOLD,
         queue_depth: int = DEFAULT_QUEUE_DEPTH,
         policy: str = "drop_oldest",
@@ -92,6 +96,7 @@ class rf_segmenter(gr.hier_block2):
             mode=mode,
             item_type=item_type,
             center_freq=center_freq,
+            settling=settling,
         )
         item_size = ITEM_SIZES[item_type]
         iq = gr.io_signature(1, 1, item_size)
@@ -148,6 +153,10 @@ class rf_segmenter(gr.hier_block2):
     def set_model(self, model: str) -> None:
         """Load another model, by name or file; it takes over between two frames, or ``status`` says why not."""
         self._segmenter.set_model(model)
+
+    def set_settling(self, settling: float) -> None:
+        """Settling time of the retunes to come, s."""
+        self._spectrogram.set_settling(settling)
 
     def set_min_bandwidth(self, min_bandwidth: float) -> None:
         """Carriers narrower than this are dropped, Hz; from the next frame on."""

@@ -34,7 +34,7 @@ class segmenter(gr.basic_block):
     Stream in: ``rows``, float ``[channels * bins]`` in dBFS, with the tag ``rfseg_frame`` on the first row of
     each frame, as STFT Spectrogram Sink writes them.
     Stream out: ``mask`` and ``confidence``, bytes ``[bins]``; ``rows`` (optional), the rows again, in step with
-    the mask; NaN where a frame was dropped.
+    the mask; NaN where a frame was dropped or the receiver settled.
     Messages in: ``model``, a symbol: name or file of another model; ``relay``, ``status`` messages of another
     block, passed on so that their reader has one sender and outlives none.
     Messages out: ``status``.
@@ -130,6 +130,10 @@ class segmenter(gr.basic_block):
     def failed(self) -> int:
         """Frames on which the backend raised an error."""
         return self._status.counts[FrameState.FAILED]
+
+    def settling(self) -> int:
+        """Frames in which the receiver settled."""
+        return self._status.counts[FrameState.SETTLING]
 
     def unsupported(self) -> int:
         """Frames at a rate that the model does not cover."""
@@ -235,9 +239,12 @@ class segmenter(gr.basic_block):
         self._tags.append(tag)
         if self._mode is Mode.LOSSLESS:
             self._ready.append(self._judge.judge(tag.frame, rows))
+            return
+        if tag.frame.settling:
+            self._worker.skip(tag.frame)
         else:
             self._worker.submit(tag.frame, rows)
-            self._holds_last = tag.frame.last
+        self._holds_last = tag.frame.last
 
     # -- masks out
 

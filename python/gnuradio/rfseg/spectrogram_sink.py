@@ -24,6 +24,7 @@ def spectrogram_sink(
     mode: str = "live",
     item_type: str = "complex64",
     center_freq: float | None = None,
+    settling: float = 0.0,
 ) -> rfseg_python.spectrogram_sink:
     """Spectrogram rows of an IQ stream, every sample in exactly one frame.
 
@@ -51,6 +52,9 @@ def spectrogram_sink(
         ``complex64``, ``int16`` or ``int8`` (complex, full scale 1, 32768 or 128).
     center_freq : float or None
         RF centre until a tag or message tells another, Hz; None where it is not known.
+    settling : float
+        Time after a retune or a change of the rate in which samples are not good, s: their frames are marked
+        and not judged, and the next frame begins with the first good sample.
     """
     geometry = frame_geometry(samp_rate, model=model, frame_duration=frame_duration)
     return rfseg_python.spectrogram_sink(
@@ -63,6 +67,7 @@ def spectrogram_sink(
         item_type=item_type,
         center_freq=center_freq,
         lossless=choose(Mode, mode, "mode") is Mode.LOSSLESS,
+        settling=settling,
     )
 
 

@@ -44,6 +44,7 @@ inline pybind11::dict to_dict(const gr::rfseg::frame_info& info)
         dict[keys::rx_time] =
             pybind11::make_tuple(info.time->seconds, info.time->fraction);
     }
+    dict[keys::settling] = info.settling;
     dict[keys::last] = info.last;
     return dict;
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /* BINDTOOL_HEADER_FILE(framer.h)                     */
-/* BINDTOOL_HEADER_FILE_HASH(7d50ae9c570540d1d41e45986374d773)                       */
+/* BINDTOOL_HEADER_FILE_HASH(3efd9d1a7b50eee0ae7ac650860f2973)                       */
 
 #include "frame_python.h"
 #include <stdexcept>
@@ -72,9 +72,10 @@ public:
 
     py::list cut_array(std::optional<double> samp_rate,
                        std::optional<double> center_freq,
-                       const std::optional<py_time>& time)
+                       const std::optional<py_time>& time,
+                       double settling)
     {
-        cut(stream_change{ samp_rate, center_freq, to_time(time) });
+        cut(stream_change{ samp_rate, center_freq, to_time(time), settling });
         return collected();
     }
 
@@ -149,8 +150,10 @@ void bind_framer(py::module& m)
              py::arg("samp_rate") = py::none(),
              py::arg("center_freq") = py::none(),
              py::arg("rx_time") = py::none(),
+             py::arg("settling") = 0.0,
              "The contiguous run ends before the next sample; what is given holds from "
-             "there on.")
+             "there on,\n"
+             "and the receiver settles for `settling` s.")
         .def("end", &array_framer::end_array, "The stream has ended.")
         .def(
             "set_clock",

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /* BINDTOOL_HEADER_FILE(keys.h)                       */
-/* BINDTOOL_HEADER_FILE_HASH(28af7161d3b82ef6f4f607bf4ef983fe)                       */
+/* BINDTOOL_HEADER_FILE_HASH(e2d254d37e7ad3381c32bf08ae031f2b)                       */
 
 #include <algorithm>
 #include <cctype>

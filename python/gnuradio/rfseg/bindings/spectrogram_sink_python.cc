@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /* BINDTOOL_HEADER_FILE(spectrogram_sink.h)           */
-/* BINDTOOL_HEADER_FILE_HASH(abf9773938d084d70faa5c8fc4d71773)                       */
+/* BINDTOOL_HEADER_FILE_HASH(e7257ad4cc5b99b5b346da9967e331fd)                       */
 
 #include "frame_python.h"
 #include <gnuradio/rfseg/spectrogram_sink.h>
@@ -29,7 +29,12 @@ void bind_spectrogram_sink(py::module& m)
              py::arg("reductions"),
              py::arg("item_type"),
              py::arg("center_freq"),
-             py::arg("lossless"))
+             py::arg("lossless"),
+             py::arg("settling"))
+        .def("set_settling",
+             &spectrogram_sink::set_settling,
+             py::arg("settling"),
+             "Settling time of the retunes to come, s.")
         .def(
             "latest_frame",
             [](const spectrogram_sink& self) -> py::object {
@@ -45,7 +50,13 @@ void bind_spectrogram_sink(py::module& m)
             "rfseg_frame tag; None before the first. Safe to call from any thread.")
         .def("frames", &spectrogram_sink::frames, "Frames finished in this run.")
         .def("gaps", &spectrogram_sink::gaps, "Jumps of rx_time in this run.")
-        .def("overflows", &spectrogram_sink::overflows, "Overflow messages in this run.")
+        .def("lost_samples",
+             &spectrogram_sink::lost_samples,
+             "Samples that jumps of rx_time tell of in this run.")
+        .def("settling_samples",
+             &spectrogram_sink::settling_samples,
+             "Samples in which the receiver settled in this run.")
+        .def("overflows", &spectrogram_sink::overflows, "Overflows told of in this run.")
         .def("bad_messages",
              &spectrogram_sink::bad_messages,
              "Malformed messages and tags in this run.")
