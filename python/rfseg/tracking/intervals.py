@@ -107,13 +107,11 @@ def _candidates(t: np.ndarray, tolerance: float) -> np.ndarray:
         differences, differences - tolerance
     )
     chosen: list[float] = []
-    for index in np.argsort(-counts, kind="stable"):
-        value = differences[index]
-        if all(abs(value - other) > 2 * tolerance for other in chosen):
-            near = differences[np.abs(differences - value) <= tolerance]
-            chosen.append(float(near.mean()))
-        if len(chosen) == _CANDIDATES:
-            break
+    while len(chosen) < _CANDIDATES and counts.max() > 0:
+        peak = differences[int(counts.argmax())]
+        begin, end = np.searchsorted(differences, (peak - tolerance, peak + tolerance))
+        chosen.append(float(differences[begin : max(end, begin + 1)].mean()))
+        counts[np.searchsorted(differences, peak - 2 * tolerance) : np.searchsorted(differences, peak + 2 * tolerance, "right")] = 0
     return np.sort(chosen)
 
 

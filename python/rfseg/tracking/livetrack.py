@@ -10,13 +10,14 @@ from ..geometry import ROWS, Frame, RxTime
 from .events import Track
 from .intervals import find_pattern
 from .median import StreamingMedian
+from .rules import MOST_FRAMES
 
 __all__ = ["LiveTrack"]
 
 _RECENT = 9  # bands whose median is where the track is now
 _VOTE_KEPT = 0.9  # share of its votes that a label keeps from one band to the next
 _CHALLENGE = 1.5  # another label wins with this many times the votes
-_PULSES = 256  # pulses that are remembered for their interval
+_PULSES = 128  # pulses that are remembered for their interval
 _RELATIVES = 16  # parents or children that are remembered
 _MEASURES = ("freq_lower_edge", "freq_upper_edge", "power_dbfs", "power_dbm", "snr_db")
 
@@ -61,7 +62,7 @@ class LiveTrack:
         self.has_news = False  # the label has changed
         self.children: deque[int] = deque(maxlen=_RELATIVES)
         self.hits: list[Band] = []  # its bands in the frame in work
-        self.recent_hits: deque[bool] = deque(maxlen=64)  # of the latest frames that count
+        self.recent_hits: deque[bool] = deque(maxlen=MOST_FRAMES)  # of the latest frames that count
         self.silent = 0  # samples that count since its last band
         self.absent = 0  # samples since its place was in view
         self.since_event = 0  # samples since it was last spoken of

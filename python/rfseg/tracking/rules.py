@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from ..errors import BandError
 
-__all__ = ["TrackRules"]
+__all__ = ["MOST_FRAMES", "TrackRules"]
+
+MOST_FRAMES = 64  # that a track remembers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,5 +66,7 @@ class TrackRules:
                 f"confirm_hits={self.confirm_hits} of confirm_window={self.confirm_window} frames:"
                 " expected 1 <= confirm_hits <= confirm_window"
             )
+        if self.confirm_window > MOST_FRAMES:
+            raise BandError(f"confirm_window={self.confirm_window} must be at most {MOST_FRAMES} frames")
         if not 0.5 <= self.min_overlap < 1:
             raise BandError(f"min_overlap={self.min_overlap!r} must lie in 0.5 (included) to 1 (excluded)")

@@ -159,9 +159,8 @@ class BandTracker:
     def _end_frame(self, frame: Frame, view: View, *, counts: bool) -> None:
         sheltered = {p for t in self._live.values() if t.hits and not t.is_confirmed for p in t.parents}
         for track in list(self._live.values()):
-            track.end_frame(
-                frame, counts=counts, in_view=view.shows(track.edges), is_sheltered=track.number in sheltered
-            )
+            in_view = bool(track.hits) or view.shows(track.edges)
+            track.end_frame(frame, counts=counts, in_view=in_view, is_sheltered=track.number in sheltered)
         for track in [t for t in self._live.values() if t.parents and not t.is_confirmed]:
             if any(self._live[p].was_seen_over(track) for p in track.parents if p in self._live):
                 del self._live[track.number]  # the parent shows itself in its old shape
