@@ -38,6 +38,7 @@ _NOISE = (  # of Lightning's, which is used as intended
     r".*does not have many workers.*",
     r".*isinstance\(treespec, LeafSpec\).*",
     r".*GPU available but not used.*",
+    r".*`broadcast_buffers` is deprecated.*",  # PyTorch 2.11 has no other word for it
 )
 _ACCELERATORS = ("auto", "cpu", "gpu")
 
@@ -193,7 +194,8 @@ def _open_source(
 
 def _make_trainer(recipe: TrainingRecipe, place: Place, keeper: Keeper) -> pl.Trainer:
     """Lightning's trainer, with what this package does itself switched off."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # else it reports the hardware
+    for part in ("lightning.pytorch", "lightning.fabric"):  # else they report the hardware
+        logging.getLogger(part).setLevel(logging.WARNING)
     strategy: Any = "auto"
     if place.ranks > 1:
         strategy = DDPStrategy(
