@@ -217,8 +217,8 @@ def picture_set(make_set: MakeSet) -> ShardSet:
     return make_set(item, description=replace(DESCRIPTION, content=Content.PICTURES, family="published"))
 
 
-def test_pictures_are_refused_with_a_word_on_blind_baselines(make_set: MakeSet, session: Session) -> None:
-    with pytest.raises(DatasetError, match="holds pictures, .* printed by rfseg.synth.blind.blind_scores, see docs/protocols.md"):
+def test_pictures_are_refused_with_what_to_use_instead(make_set: MakeSet, session: Session) -> None:
+    with pytest.raises(DatasetError, match="holds pictures, .* takes spectrogram rows .* a model that was trained on such"):
         evaluate_set(session, picture_set(make_set))
 
 

@@ -29,11 +29,11 @@ def add_parser(commands: Any) -> None:
         "evaluate",
         help="measure a model on a set with known truth",
         description="Measure a model on a set with known truth: pixels, bands, radar pulses, calibration; beside it an energy"
-        " detector and the answer that everything is noise.",
+        " detector, the answer that everything is noise and, on pictures, guesses that do not look at them.",
     )
     add = parser.add_argument
     add("model", help="name or path of a model")
-    add("--on", type=Path, required=True, metavar="SET", help="folder of a sharded set of rows")
+    add("--on", type=Path, required=True, metavar="SET", help="folder of a sharded set of rows, or of pictures")
     add("--limit", type=_count, metavar="N", help="only the first N frames")
     add("--out", type=Path, metavar="FOLDER", help="write evaluation.json and report.html with plots and the worst frames")
     add("--json", action="store_true", help="print JSON instead of the tables")

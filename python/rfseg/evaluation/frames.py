@@ -31,6 +31,8 @@ class JudgedFrame:
         Class ids of the model, 255 where the truth is not known.
     metadata : dict
         Of the item.
+    limits : float32 ``(2,)`` or None
+        dBFS that become 0 and 255, for models of the family ``published``.
     """
 
     index: int
@@ -38,6 +40,7 @@ class JudgedFrame:
     truth: np.ndarray
     geometry: Geometry
     metadata: dict[str, Any]
+    limits: np.ndarray | None = None
 
     @property
     def has_record(self) -> bool:
@@ -96,8 +99,13 @@ class FrameReader:
         if description.content is Content.PICTURES:
             raise DatasetError(
                 f"{self._name} holds pictures, but the model {self._contract.name!r} takes spectrogram rows in dBFS; evaluate"
-                " it on a set of rows (rfseg synth rfseg-test). What blind guessing scores on the published protocols is"
-                " printed by rfseg.synth.blind.blind_scores, see docs/protocols.md"
+                " it on a set of rows (rfseg synth rfseg-test), or on these pictures a model that was trained on such"
+                " (family 'published', see docs/importing.md)"
+            )
+        if self._contract.family == "published":
+            raise DatasetError(
+                f"{self._name} holds rows in dBFS, but the model {self._contract.name!r} judges pictures of the published kind;"
+                " evaluate it on a set of pictures (rfseg synth protocol-radar, rfseg dataset import)"
             )
         if description.family != self._contract.family:
             raise DatasetError(

@@ -9,18 +9,22 @@ import numpy as np
 
 from ..bands import BandRules
 from ..datasets.classes import IGNORED
+from ..datasets.items import Content
 from ..datasets.shardset import ShardSet
 from ..errors import OptionError
 from ..inference import Session
 from .baselines import EnergyDetector
 from .confusion import plain
 from .frames import FrameReader, JudgedFrame
+from .pictureframes import BlindGuesses, PictureReader
 from .scores import Scores
 from .truth import read_bands, read_pulses
 
-__all__ = ["CEILING", "ENERGY", "MODEL", "NOISE", "Evaluation", "WorstFrame", "evaluate_set"]
+__all__ = ["CEILING", "ENERGY", "MODEL", "NOISE", "PRIOR", "SCENE_PRIOR", "Evaluation", "WorstFrame", "evaluate_set"]
 
-MODEL, ENERGY, NOISE, CEILING = "model", "energy_detector", "noise", "true_mask"  # keys of the systems
+# Keys of the systems; the priors are for pictures only
+MODEL, ENERGY, NOISE, CEILING = "model", "energy_detector", "noise", "true_mask"
+PRIOR, SCENE_PRIOR = "prior", "scene_prior"
 _WORST = 12
 
 
@@ -124,11 +128,16 @@ def evaluate_set(
     if limit is not None and limit < 1:
         raise OptionError(f"limit={limit} frames; give at least 1")
     contract = session.contract
-    frames = FrameReader(dataset, contract)
+    is_pictures = contract.family == "published" and dataset.description.content is Content.PICTURES
+    frames = PictureReader(dataset, contract) if is_pictures else FrameReader(dataset, contract)
     count = len(frames) if limit is None else min(limit, len(frames))
     rules = BandRules.for_model(contract)
     everything = f"everything {contract.labels[0]}"
     titles = {MODEL: contract.name, ENERGY: "energy detector", NOISE: everything, CEILING: "true mask"}
+    blind = None
+    if isinstance(frames, PictureReader):
+        titles |= {PRIOR: "most frequent class of the pixel", SCENE_PRIOR: "the same, told the scene"}
+        blind = BlindGuesses(frames.truths(range(count)), len(contract.classes))
     result = Evaluation(
         model=contract.name,
         set_name=dataset.description.name,
@@ -140,8 +149,13 @@ def evaluate_set(
     )
     for index in watch(range(count)):
         frame = frames[index]
-        masks, confidences = session.run(frame.rows[None])
+        limits = () if frame.limits is None else (frame.limits[None],)
+        masks, confidences = session.run(frame.rows[None], *limits)
         _count(result, frame, masks[0], confidences[0], detector.detect(frame.rows, frame.geometry, contract.classes))
+        if blind is not None:
+            guesses = blind.guess(frame.metadata, index, masks[0].shape)
+            for key, guess in zip((PRIOR, SCENE_PRIOR), guesses, strict=True):
+                result.systems[key].add(frame, guess, None, None)
         _keep_worst(result.worst, frame, masks[0])
     return result
 

@@ -60,7 +60,7 @@ def make_page(evaluation: Evaluation) -> str:
         parts.append(_section("Radar pulses found, %", _table(*summary.pulse_lines(facts))))
     for group, heading in summary.GROUP_TITLES.items():
         if model["pixels"][group]:
-            parts.append(_section(heading.capitalize(), _table(*summary.group_lines(facts, group))))
+            parts.append(_section(heading[0].upper() + heading[1:], _table(*summary.group_lines(facts, group))))
     if model["calibration"]["ece"] is not None:
         text = f"<p>Expected calibration error {100 * model['calibration']['ece']:.2f} %.</p>"
         parts.append(_section("Calibration", text + _image(plots.draw_reliability(facts)) + _table(*summary.bin_lines(model))))

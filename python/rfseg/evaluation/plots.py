@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["draw_detection", "draw_pixels", "draw_reliability", "draw_worst", "to_png"]
 
 _DPI = 90
-_SYSTEM_COLOURS = {"model": "#0072B2", "energy_detector": "#E69F00", "noise": "#999999"}
+_SYSTEM_COLOURS = {
+    "model": "#0072B2", "energy_detector": "#E69F00", "noise": "#999999", "prior": "#CC79A7", "scene_prior": "#56B4E9",
+}  # fmt: skip
 _POWER_PERCENTILES = (1.0, 99.5)  # of the pixels: the ends of the power scale
 _BACKGROUND, _UNKNOWN = "#181820", "#808080"
 
@@ -52,12 +54,14 @@ def draw_pixels(facts: dict[str, Any]) -> Figure:
     left.set_yticks(range(len(labels)), labels)
     left.set(xlabel="Assigned", ylabel="Truth", title="% of true pixels")
     names = ["mean", *labels]
-    for number, key in enumerate(_SYSTEM_COLOURS):
+    shown = [key for key in _SYSTEM_COLOURS if key in facts["systems"]]
+    width = 0.81 / len(shown)
+    for number, key in enumerate(shown):
         scores = facts["systems"][key]
         pixels = scores["pixels"]
         values = [pixels["mean_iou"], *(pixels["classes"][label]["iou"] for label in labels)]
-        place = np.arange(len(names)) + 0.27 * (number - 1)
-        right.bar(place, [v or 0.0 for v in values], 0.25, color=_SYSTEM_COLOURS[key], label=scores["title"])
+        place = np.arange(len(names)) + width * (number - (len(shown) - 1) / 2)
+        right.bar(place, [v or 0.0 for v in values], 0.93 * width, color=_SYSTEM_COLOURS[key], label=scores["title"])
     right.set_xticks(range(len(names)), names)
     right.set(ylabel="IoU", ylim=(0, 1))
     _legend(right)
@@ -119,7 +123,8 @@ def draw_worst(worst: WorstFrame, labels: Sequence[str]) -> Figure:
     parts[0].imshow(frame.rows[channel], cmap="viridis", vmin=low, vmax=max(high, low + 1.0), **place)
     for axes, mask in zip(parts[1:], (frame.truth, worst.mask), strict=True):
         axes.imshow(_palette(len(labels))[mask], **place)
-    for axes, title in zip(parts, ("rows (max)", "truth", "prediction"), strict=True):
+    rows_title = f"rows ({geometry.reductions[channel].value})"
+    for axes, title in zip(parts, (rows_title, "truth", "prediction"), strict=True):
         axes.set_title(title, fontsize=9)
         axes.set_xlabel("MHz from the centre", fontsize=8)
         axes.tick_params(labelsize=7)

@@ -22,7 +22,7 @@ from .truth import TrueBand, TruePulse, band_pixels
 __all__ = ["PIXEL_GROUPS", "Scores"]
 
 # Carrier pixels by the carrier's SNR and channel bandwidth; all pixels by what holds for the whole frame
-PIXEL_GROUPS = ("by_snr", "by_bandwidth", "by_frame_snr", "by_duration", "by_rate")
+PIXEL_GROUPS = ("by_snr", "by_bandwidth", "by_frame_snr", "by_total_snr", "by_scene", "by_duration", "by_rate")
 
 
 class Scores:
@@ -68,6 +68,11 @@ class Scores:
         self.total.add(frame.truth, mask)
         self.groups["by_duration"][f"{frame.metadata['frame_duration'] * 1e3:g} ms"].add(frame.truth, mask)
         self.groups["by_rate"][f"{frame.geometry.samp_rate / 1e6:g} MS/s"].add(frame.truth, mask)
+        if "scene" in frame.metadata:
+            self.groups["by_scene"][str(frame.metadata["scene"])].add(frame.truth, mask)
+        if "noise_free" in frame.metadata:
+            name = "no noise" if frame.metadata["noise_free"] else f"{frame.metadata['snr_db']:g} dB"
+            self.groups["by_total_snr"][name].add(frame.truth, mask)
         if confidence is not None:
             self.calibration = self.calibration or Calibration()
             self.calibration.add(frame.truth, mask, confidence)

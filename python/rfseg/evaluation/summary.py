@@ -23,6 +23,8 @@ GROUP_TITLES = {
     "by_snr": "carrier pixels by SNR in the carrier's band",
     "by_bandwidth": "carrier pixels by channel bandwidth",
     "by_frame_snr": "frames by the SNR of their weakest carrier",
+    "by_total_snr": "frames by SNR over the whole band",
+    "by_scene": "frames by what they hold",
     "by_duration": "frames by duration",
     "by_rate": "frames by sample rate",
 }
