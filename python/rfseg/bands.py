@@ -204,6 +204,7 @@ def mask_to_bands(
         If a shape does not belong to the geometry.
     """
     _check_shapes(mask, confidence, rows, geometry)
+    geometry = geometry.at_rate(frame.samp_rate)
     carriers = _carrier_regions(mask, confidence, geometry, classes, rules)
     pulses = _pulsed_regions(mask, classes)
     if not carriers and not pulses:
@@ -239,6 +240,7 @@ def bands_to_mask(
     uint8 ``(T, F)``
         Class ids; rows after the frame's valid samples hold 255.
     """
+    geometry = geometry.at_rate(frame.samp_rate)
     mask = np.zeros((geometry.rows, geometry.bins), np.uint8)
     for band in sorted(bands, key=lambda b: classes[b.class_id].kind is ClassKind.PULSED):
         center = frame.center_freq if band.freq_reference == "rf" and frame.center_freq is not None else 0.0

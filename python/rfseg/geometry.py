@@ -22,7 +22,7 @@ so a bin is 240 kHz wide at multiples of 1.92 MS/s and 226 to 255 kHz at any oth
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from .errors import GeometryError
@@ -154,6 +154,10 @@ class Geometry:
     def bin_width(self) -> float:
         """Hz from one bin centre to the next."""
         return self.samp_rate / self.fft_size
+
+    def at_rate(self, samp_rate: float) -> Geometry:
+        """The same rows of samples at another rate, as a stream has them after its rate has changed, Hz."""
+        return self if samp_rate == self.samp_rate else replace(self, samp_rate=samp_rate)
 
     def edge_freq(self, edge: float) -> float:
         """Baseband frequency, Hz, of a bin *edge*: 0 is the lower edge of bin 0, DC is ``bins/2 + 0.5``."""

@@ -349,3 +349,16 @@ def test_arrays_of_another_shape_are_refused():
         bands_of(mask[:, :64])
     with pytest.raises(GeometryError, match=r"rows have shape \(2, 256, 64\)"):
         bands_of(mask, np.zeros((2, 256, 64), np.float32))
+
+
+def test_edges_follow_the_rate_of_the_frame():
+    mask = blank()
+    mask[:, 100:120] = LTE
+    (nominal,) = bands_of(mask)
+    frame = make_frame(samp_rate=31e6)  # a rate with the same bins, which a stream may change to
+    (band,) = bands_of(mask, frame=frame)
+    for edge in ("freq_lower_edge", "freq_upper_edge"):
+        offset = getattr(nominal, edge) - CENTER
+        assert getattr(band, edge) - CENTER == pytest.approx(offset * 31e6 / 30.72e6)
+    painted = bands_to_mask([band], frame=frame, geometry=GEOMETRY, classes=CLASSES)
+    assert np.array_equal(painted, mask)
