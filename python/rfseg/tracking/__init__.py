@@ -6,6 +6,7 @@
 
 from .events import EndReason, EventKind, Track, TrackEvent
 from .intervals import PatternKind, PulsePattern, find_pattern
+from .pulses import PulseReport, Pulses, find_pulses, measure_pulses
 from .rules import TrackRules
 from .tracker import BandTracker, TrackedFrame
 
@@ -15,9 +16,13 @@ __all__ = [
     "EventKind",
     "PatternKind",
     "PulsePattern",
+    "PulseReport",
+    "Pulses",
     "Track",
     "TrackEvent",
     "TrackRules",
     "TrackedFrame",
     "find_pattern",
+    "find_pulses",
+    "measure_pulses",
 ]

@@ -11,9 +11,10 @@ __all__ = ["PatternKind", "PulsePattern", "find_pattern"]
 
 _LAGS = 24  # pulses over which a stagger may repeat; false and missing ones count too
 _CANDIDATES = 48
-_NEARLY = 0.8  # a shorter period is taken if it explains this share of what the best one does
+_NEARLY = 0.75  # a shorter period is taken if it explains this share of what the best one does
 _LEAST_SHARE = 0.5  # of the pulses, that a period must explain
 _LEAST_PULSES = 4
+_LEAST_HITS = 3  # pulses that come again after a period
 _PAUSE = 12  # times the median interval; a longer one divides bursts, which need not be in step
 _LEAST_POSITION = 0.5  # a position of a stagger is filled this often, of the fullest one
 
@@ -76,7 +77,13 @@ def find_pattern(times: np.ndarray | list[float], *, tolerance: float) -> PulseP
     >>> pattern.kind.value, round(pattern.interval, 9)
     ('constant', 0.001)
     """
-    t = _longest_burst(np.asarray(times, dtype=np.float64))
+    t = np.asarray(times, dtype=np.float64)
+    burst = _longest_burst(t)
+    pattern = _pattern(burst, tolerance)
+    return pattern if pattern.is_regular or burst.size == t.size else _pattern(t, tolerance)
+
+
+def _pattern(t: np.ndarray, tolerance: float) -> PulsePattern:
     if t.size < _LEAST_PULSES:
         return PulsePattern(kind=PatternKind.UNKNOWN)
     periods = _candidates(t, tolerance)
@@ -118,9 +125,8 @@ def _candidates(t: np.ndarray, tolerance: float) -> np.ndarray:
 def _share(t: np.ndarray, period: float, tolerance: float) -> float:
     """Share of the pulses that come again after a period, of those that could."""
     wanted = t[t + period <= t[-1] + tolerance] + period
-    if wanted.size < 2 or wanted.size < 0.3 * t.size:
-        return 0.0
-    return float(np.mean(_distance(t, wanted) <= 2 * tolerance))
+    hits = int(np.sum(_distance(t, wanted) <= 2 * tolerance)) if wanted.size else 0
+    return hits / wanted.size if hits >= _LEAST_HITS and wanted.size >= 0.3 * t.size else 0.0
 
 
 def _distance(t: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -165,14 +171,22 @@ def _fold(t: np.ndarray, period: float, tolerance: float) -> PulsePattern:
     rests = np.concatenate([rest - period * k for k, rest in slopes])
     places = np.sort([phases[group].mean() for group in groups])
     steps = np.diff(np.append(places, places[0] + period))
-    steps = np.roll(steps, -int(np.argmin(steps)))
+    steps = _shortest_round(np.roll(steps, -int(np.argmin(steps))), tolerance)
     return PulsePattern(
-        kind=PatternKind.CONSTANT if len(groups) == 1 else PatternKind.STAGGERED,
+        kind=PatternKind.CONSTANT if steps.size == 1 else PatternKind.STAGGERED,
         interval=period / len(groups),
-        stagger=() if len(groups) == 1 else tuple(float(step) for step in steps),
+        stagger=() if steps.size == 1 else tuple(float(step) for step in steps),
         spread=float(np.sqrt(np.mean(rests**2))),
         share=sum(group.size for group in groups) / t.size,
     )
+
+
+def _shortest_round(steps: np.ndarray, tolerance: float) -> np.ndarray:
+    """The intervals until they repeat: where pulses are missing, a multiple of the true period may be found."""
+    for size in range(1, steps.size):
+        if steps.size % size == 0 and np.ptp(steps.reshape(-1, size), axis=0).max() <= 2 * tolerance:
+            return steps.reshape(-1, size).mean(axis=0)
+    return steps
 
 
 def _jittered(t: np.ndarray) -> PulsePattern:
