@@ -63,7 +63,7 @@ class TrainingRecipe:
     published : bool
         The network in the form of its published checkpoints instead of the one that trains best.
     classes : tuple of str
-        Labels in the order of the ids that the network answers, background first.
+        Labels in the order of the ids that the network answers; published code has others than this library.
     input : Input
     normalised : bool
         Pictures re the mean and spread of ImageNet, as torchvision's backbones are fed.
