@@ -1,15 +1,23 @@
 """The exported file equals the module it was made of, for any number of frames and bins."""
 
+import json
+
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
+from rfseg.cli import EXIT_BAD_INPUT, main
 from rfseg.contract import Contract
+from rfseg.errors import ContractError, OptionError
 from rfseg.inference import Session
 from rfseg.models.deployable import DeployableSegmenter
 from rfseg.models.rf_segmenter import RFSegmenter
 from rfseg.synth import Recipe, make_scene
-from rfseg.training.export import export_network
+from rfseg.training.checkpoint import save_state
+from rfseg.training.export import ExportOptions, export_checkpoint, export_network, network_facts
+from rfseg.training.recipe import TrainingRecipe
 
 PIXEL_AGREEMENT = 0.999  # float32 sums in another order flip pixels on the border of two classes
 RECIPE = Recipe(rates=((15.36e6, 1.0), (20e6, 1.0), (30.72e6, 1.0)), durations=((1e-3, 1.0), (5e-3, 1.0)))
@@ -29,6 +37,7 @@ def exported(tmp_path_factory):
             model = DeployableSegmenter(network)
             model.logits(torch.cat([rows, rows + torch.randn_like(rows)]))
     model = DeployableSegmenter(network).eval()
+    model.temperature.fill_(0.8)
     path = tmp_path_factory.mktemp("model") / "tiny.onnx"
     export_network(model, path, training={"steps": 0}, metrics={"miou": 0.1})
     return model, Session(path, threads=2)
@@ -40,6 +49,20 @@ def test_the_file_carries_its_contract(exported):
     assert isinstance(contract, Contract)
     assert contract.labels == ("Noise", "LTE", "NR", "Radar")
     assert (contract.training, contract.metrics) == ({"steps": 0}, {"miou": 0.1})
+    assert (contract.precision, contract.calibration, contract.reject_below) == ("fp32", {"temperature": 0.8}, {})
+
+
+def test_every_entry_of_the_state_dict_is_in_the_file_under_its_name(exported):
+    model, session = exported
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(str(session.path)).graph.initializer}
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(stored[name], value.numpy())
+        assert stored[name].shape == tuple(value.shape)
+
+
+def test_the_file_says_nothing_of_the_machine_that_made_it(exported):
+    text = exported[1].path.read_bytes()
+    assert b".py" not in text and b"torch" not in text
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -67,3 +90,59 @@ def test_constant_and_extreme_rows_give_a_mask(exported):
     for level in (-200.0, -150.0, 50.0, 200.0):
         mask, confidence = session.run(np.full((1, 2, 256, 64), level, np.float32))
         assert mask.max() < 4 and confidence.min() >= 63
+
+
+def test_network_facts_are_those_of_the_paper():
+    assert network_facts("rf-segmenter", RFSegmenter()) == {"network": "rf-segmenter", "parameters": 1_248_972, "gmac": 0.523}
+
+
+@pytest.mark.parametrize(
+    "values, text",
+    [
+        ({"precision": "int4"}, "precision='int4' is unknown; choose one of fp32, fp16, int8"),
+        ({"temperature": 0.0}, "temperature=0.0 must be 0.01 to 100; 1 changes nothing, auto fits it"),
+        ({"scenes": -1}, "scenes=-1 must be at least 0"),
+        ({"lost": 1.0}, "lost=1.0 and agreement=0.99 are shares; expected 0 to 1"),
+        ({"precision": "int8", "scenes": 0}, "int8 takes its scales from scenes; give --scenes at least 1"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(values, text):
+    with pytest.raises(OptionError, match=text):
+        ExportOptions(**values)
+
+
+def _checkpoint(path, **changes):
+    record = {**TrainingRecipe().to_record(), **changes}
+    weights = RFSegmenter(len(record["classes"])).state_dict()
+    progress = {"step": 7, "images": 70, "scenes": 5, "minutes": 0.5, "seed": 0}
+    save_state({"network": weights, "average": weights, "recipe": json.dumps(record), "progress": progress}, path)
+
+
+def test_a_checkpoint_of_pictures_is_refused(tmp_path):
+    _checkpoint(tmp_path / "last.pt", input="pictures")
+    with pytest.raises(OptionError, match="was trained on pictures of a published protocol"):
+        export_checkpoint(tmp_path / "last.pt", tmp_path / "m.onnx")
+
+
+def test_the_first_class_is_the_background(tmp_path):
+    _checkpoint(tmp_path / "last.pt", classes=["LTE", "Noise", "NR", "Radar"])
+    with pytest.raises(OptionError, match="has the classes LTE, Noise, NR, Radar; the first must be Noise"):
+        export_checkpoint(tmp_path / "last.pt", tmp_path / "m.onnx")
+
+
+def test_a_bad_temperature_and_a_missing_checkpoint_end_in_one_line(tmp_path, capsys):
+    arguments = ["export", str(tmp_path / "none.pt"), "--out", str(tmp_path / "m.onnx")]
+    assert main([*arguments, "--temperature", "warm"]) == EXIT_BAD_INPUT
+    assert capsys.readouterr().err == "rfseg: error: --temperature 'warm' is no number; give one, such as 1.2, or auto\n"
+    assert main(arguments) == EXIT_BAD_INPUT
+    assert "none.pt cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_a_file_that_fails_its_self_test_does_not_appear(tmp_path, monkeypatch):
+    network = torch.nn.Conv2d(3, 4, 1)
+    monkeypatch.setattr("rfseg.training.export._run_golden", lambda path: np.full((256, 128), 3, np.uint8))
+    with torch.no_grad():
+        network.weight.zero_(), network.bias.copy_(torch.tensor([1.0, 0, 0, 0]))
+    with pytest.raises(ContractError, match="fails its self-test: 0.0% of the golden pixels agree"):
+        export_network(DeployableSegmenter(network), tmp_path / "m.onnx", training={})
+    assert not list(tmp_path.iterdir())
