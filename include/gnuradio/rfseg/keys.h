@@ -55,6 +55,7 @@
     KEY(baseband, "baseband")                                                            \
     KEY(power_dbfs, "power_dbfs")                                                        \
     KEY(power_dbm, "power_dbm")                                                          \
+    KEY(guess, "guess")                                                                  \
     KEY(snr_db, "snr_db")                                                                \
     KEY(track, "track")                                                                  \
     KEY(released, "released")                                                            \

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /* BINDTOOL_HEADER_FILE(keys.h)                       */
-/* BINDTOOL_HEADER_FILE_HASH(e2d254d37e7ad3381c32bf08ae031f2b)                       */
+/* BINDTOOL_HEADER_FILE_HASH(1582d3c37a491855a0196726568fd30a)                       */
 
 #include <algorithm>
 #include <cctype>
