@@ -9,6 +9,7 @@ from gnuradio import gr as _gr  # noqa: F401, registers the base classes of the 
 
 from .band_logger import band_logger
 from .band_tagger import band_tagger
+from .band_tracker import band_tracker
 from .mask_to_bands import mask_to_bands
 from .rf_segmenter import rf_segmenter
 from .rfseg_python import keys
@@ -18,6 +19,7 @@ from .spectrogram_sink import frame_geometry, spectrogram_sink
 __all__ = [
     "band_logger",
     "band_tagger",
+    "band_tracker",
     "frame_geometry",
     "keys",
     "mask_to_bands",

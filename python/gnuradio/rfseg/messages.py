@@ -160,6 +160,8 @@ def band_to_pmt(band: Band) -> pmt.pmt_base:
     for key, value in ((keys.POWER_DBFS, band.power_dbfs), (keys.SNR_DB, band.snr_db)):
         if value is not None:
             entries[key] = pmt.from_double(value)
+    if band.track is not None:
+        entries[keys.TRACK] = pmt.from_uint64(band.track)
     return _make_dict(entries)
 
 
@@ -185,6 +187,7 @@ def band_from_pmt(message: pmt.pmt_base) -> Band:
         power_dbfs=read.optional(keys.POWER_DBFS, _to_real),
         snr_db=read.optional(keys.SNR_DB, _to_real),
         model=read(keys.MODEL, _to_text),
+        track=read.optional(keys.TRACK, _to_uint),
     )
 
 
