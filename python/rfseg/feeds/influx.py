@@ -21,7 +21,7 @@ from .messages import BANDS, OCCUPANCY, STATUS, TRACK, Message
 __all__ = ["Influx", "InfluxOptions"]
 
 _LARGEST_INTEGER = (1 << 63) - 1
-_ENVELOPE = ("version", "type", "rx_time")
+_ENVELOPE = ("version", "type", "rx_time", "end_time")
 _BAND_TAGS = ("label", "model", "freq_reference")
 
 
@@ -56,8 +56,9 @@ class Influx:
 
     def _moment(self, message: Message) -> int:
         """Time of a message, ns."""
-        if "rx_time" in message:
-            seconds, fraction = message["rx_time"]
+        time_key = "end_time" if message["type"] == TRACK else "rx_time"
+        if time_key in message:
+            seconds, fraction = message[time_key]
             return seconds * 1_000_000_000 + round(fraction * 1e9)
         self._newest = max(self._clock(), self._newest + 1)
         return self._newest
@@ -98,7 +99,7 @@ def _occupancy_points(message: Message) -> Iterator[tuple[str, dict, dict]]:
 def _track_points(message: Message) -> Iterator[tuple[str, dict, dict]]:
     tags = {key: message[key] for key in ("event", "label")}
     plain = {k: v for k, v in message.items() if isinstance(v, (int, float, str)) and k not in (*_ENVELOPE, *tags)}
-    yield "rfseg_track", {**tags, "place": message["id"] % 1000}, plain
+    yield "rfseg_track", {**tags, "place": message["track"] % 1000}, plain
 
 
 def _escape(text: str) -> str:

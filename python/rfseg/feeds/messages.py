@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from typing import Any, Iterator, Mapping
 
@@ -41,7 +41,7 @@ __all__ = [
 Message = Mapping[str, Any]
 
 SCHEMA_VERSION = 1  # raised when a reader of the older version would misread the newer
-_FRAME_KEYS = ("index", "sample_start", "sample_count", "valid_samples", "samp_rate", "last")
+_FRAME_KEYS = [field.name for field in fields(Frame) if field.name != "rx_time"]
 _REPORT_KEYS = ("sample_start", "sample_stop", "samp_rate", "freq_reference", "bin_width")
 BANDS, STATUS, OCCUPANCY, TRACK = "bands", "status", "occupancy", "track"  # values of the key ``type``
 
@@ -108,8 +108,7 @@ def bands_from_message(message: Message) -> FrameBands:
     with _reading(message, BANDS):
         frame = Frame(
             rx_time=_time_from_pair(message.get("rx_time")),
-            center_freq=message.get("center_freq"),
-            **{key: message[key] for key in _FRAME_KEYS},
+            **{key: message[key] for key in _FRAME_KEYS if key in message},
         )
         return FrameBands(
             frame=frame,
@@ -120,9 +119,9 @@ def bands_from_message(message: Message) -> FrameBands:
         )
 
 
-def status_to_message(source: str, event: str, fields: Mapping[str, int | float | str | bool]) -> dict[str, Any]:
+def status_to_message(source: str, event: str, values: Mapping[str, int | float | str | bool]) -> dict[str, Any]:
     """What a block says of itself."""
-    return _typed({"source": source, "event": event, **_known(fields), "type": STATUS})
+    return _typed({"source": source, "event": event, **_known(values), "type": STATUS})
 
 
 def occupancy_to_message(report: OccupancyReport) -> dict[str, Any]:
@@ -136,7 +135,7 @@ def occupancy_to_message(report: OccupancyReport) -> dict[str, Any]:
         "freq_reference": report.freq_reference,
         "bin_width": report.bin_width,
         "spans": [
-            {"freq_lower_edge": span.freq_lower_edge, "duty_cycle": span.duty_cycle.tolist()} for span in report.spans
+            {"freq_lower_edge": span.freq_lower_edge, "duty_cycle": list(span.duty_cycle)} for span in report.spans
         ],
         "free": [asdict(band) for band in report.free],
         "occupied": [asdict(band) for band in report.occupied],
@@ -162,9 +161,9 @@ def occupancy_from_message(message: Message) -> OccupancyReport:
         )
 
 
-def track_to_message(fields: Message) -> dict[str, Any]:
-    """An event of a track, from the fields of its message; their meanings are those of the band tracker."""
-    return _typed({**_known(fields), "type": TRACK})
+def track_to_message(values: Message) -> dict[str, Any]:
+    """An event of a track, from its fields (:meth:`rfseg.tracking.events.TrackEvent.to_fields`)."""
+    return _typed({**_known(values), "type": TRACK})
 
 
 def to_json(message: Message) -> str:
@@ -202,11 +201,11 @@ def _time_from_pair(pair: Any) -> RxTime | None:
     return None if pair is None else RxTime(seconds=pair[0], fraction=pair[1])
 
 
-def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that are known: neither None nor an infinite or undefined number."""
     return {
         key: value
-        for key, value in fields.items()
+        for key, value in values.items()
         if value is not None and not (isinstance(value, float) and not math.isfinite(value))
     }
 

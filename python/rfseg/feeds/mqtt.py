@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ _log = logging.getLogger(__name__)
 USERNAME_VARIABLE = "RFSEG_MQTT_USERNAME"
 PASSWORD_VARIABLE = "RFSEG_MQTT_PASSWORD"
 _DEFAULT_TOPIC = "rfseg"
+_UNACKNOWLEDGED = 16  # messages; brokers and clients allow 20 unless told otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +115,7 @@ class MqttTransport:
     def send(self, batch: Sequence[Payload]) -> int:
         """Publish the batch; returns how many of the first of it the broker has."""
         numbers = []
-        for payload in batch:
+        for payload in batch[:_UNACKNOWLEDGED]:
             if self._is_lost:
                 break
             topic = f"{self._topic}/{payload.topic}"
@@ -143,14 +145,14 @@ class MqttTransport:
         versions = getattr(paho, "CallbackAPIVersion", None)  # from paho-mqtt 2.0 on
         client = paho.Client(*([versions.VERSION2] if versions else []), client_id=options.client_id)
         client.on_connect, client.on_disconnect, client.on_publish = self._on_connect, self._on_lost, self._on_publish
-        client.max_inflight_messages_set(65535)  # paho's limit; Delivery has its own
         client.connect_timeout = options.timeout
         if self._credentials:
             client.username_pw_set(*self._credentials)
         if self._uses_tls:
-            client.tls_set(
-                ca_certs=options.ca_file or None, certfile=options.cert_file or None, keyfile=options.key_file or None
-            )
+            context = ssl.create_default_context(cafile=options.ca_file or None)
+            if options.cert_file:
+                context.load_cert_chain(options.cert_file, options.key_file or None)
+            client.tls_set_context(context)
         return client
 
     # -- what paho calls, from its thread
