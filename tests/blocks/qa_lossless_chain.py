@@ -190,3 +190,30 @@ def test_short_streams_come_out_whole_and_end_with_a_last_frame(kit, threshold_m
     assert (sink.received, sink.differing) == (count, 0)
     assert [m["last"] for m in log.messages] == [False] * (len(log.messages) - 1) + [True]
     assert log.messages[-1]["watermark"] == count
+
+
+def test_no_band_is_told_of_while_the_receiver_settles(kit, threshold_model):
+    count, blanked = 400_000, 50_000  # samples; longer than a frame
+    iq = kit.noise(count, level_db=NOISE_DBFS, seed=3)
+    iq += kit.comb(count, bins=64, first=20, last=30, level_db=BURST_DBFS)
+    retunes = [100_000, 130_000, 300_000]  # the second before the first has settled
+    top = gr.top_block()
+    chain = rfseg.rf_segmenter(
+        SAMP_RATE, model=threshold_model, frame_duration=2e-3, mode="lossless", settling=blanked / SAMP_RATE
+    )
+    source, sink = kit.array_source(iq, tags=tags_of_retunes(retunes), seed=1), kit.compare_sink(iq)
+    log, status = kit.message_log(), kit.message_log()
+    top.connect(source, chain, sink)
+    top.msg_connect(chain, "bands", log, "in")
+    top.msg_connect(chain, "status", status, "in")
+    kit.run(top)
+    assert (sink.received, sink.differing) == (count, 0)
+    good = [(0, 100_000), (180_000, 300_000), (350_000, count)]
+    covered = sorted((m["sample_start"], m["watermark"]) for m in log.messages if m["state"] == "inferred")
+    assert {begin for begin, _ in covered} >= {begin for begin, _ in good}  # frames begin with the first good sample
+    assert sum(end - begin for begin, end in covered) == sum(end - begin for begin, end in good)
+    assert all(m["settling"] == (m["state"] == "settling") == (not m["bands"]) for m in log.messages)
+    settled = [m for m in status.messages if m["event"] == "settled"]
+    assert [(m["sample"], m["settling_samples"]) for m in settled] == [(180_000, 80_000), (350_000, 50_000)]
+    starts = [offset for offset, key, _ in sink.tags if key == "band_start"]
+    assert starts and not any(100_000 <= s < 180_000 or 300_000 <= s < 350_000 for s in starts)

@@ -20,6 +20,7 @@ FRAME = Frame(
     samp_rate=61.44e6,
     center_freq=3.6e9 + 0.25,
     rx_time=RxTime(seconds=1_790_000_000, fraction=0.123456789012),
+    settling=True,
     last=True,
 )
 TAG = FrameTag(frame=FRAME, non_finite=3, state=FrameState.INFERRED, model="threshold")
@@ -97,6 +98,7 @@ FRAME_DAMAGE = [
     ("sample_start", pmt.from_double(1.0), "sample_start is 1, expected an integer of at least 0"),
     ("samp_rate", pmt.intern("fast"), "samp_rate is fast, expected a finite real number"),
     ("samp_rate", pmt.from_double(float("nan")), "expected a finite real number"),
+    ("settling", pmt.from_long(3), "settling is 3, expected true or false"),
     ("last", pmt.from_long(1), "last is 1, expected true or false"),
     ("rx_time", pmt.from_double(1.5), "expected a tuple of whole seconds and a fraction"),
     ("rx_time", pmt.make_tuple(pmt.from_uint64(1), pmt.from_double(1.5)), "must lie in 0"),
@@ -113,7 +115,9 @@ def test_a_malformed_frame_is_refused_with_the_value(key, value, text):
     assert text in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["index", "sample_start", "sample_count", "valid_samples", "samp_rate", "last"])
+@pytest.mark.parametrize(
+    "key", ["index", "sample_start", "sample_count", "valid_samples", "samp_rate", "settling", "last"]
+)
 def test_a_frame_without_a_key_is_refused_by_its_name(key):
     with pytest.raises(BandError, match=f"rfseg_frame lacks the key {key}"):
         FrameTag.from_pmt(pmt.dict_delete(TAG.to_pmt(), pmt.intern(key)))

@@ -192,6 +192,44 @@ def test_a_rate_that_the_model_does_not_cover_is_masked_and_reported_once(kit, t
     assert bench.segmenter.unsupported() == 2
 
 
+def test_a_rate_that_the_model_covers_goes_on_being_inferred(kit, threshold_session):
+    tags = {2 * FRAME + 7: [("rx_rate", pmt.from_double(15.4e6))]}  # the same bins and hop
+    bench = Bench(kit, threshold_session, source=kit.array_source(signal(kit, 4), tags=tags))
+    kit.run(bench.top)
+    assert bench.states() == ["inferred"] * 5
+    rates = [pmt.to_python(tag.value)["samp_rate"] for tag in bench.mask.tags()]
+    assert rates == [SAMP_RATE] * 3 + [15.4e6] * 2
+    assert not bench.events("unsupported_rate")
+
+
+@pytest.mark.parametrize("mode", ["lossless", "live"])
+def test_frames_in_which_the_receiver_settles_are_not_judged(kit, stub_session, mode):
+    tags = {2 * FRAME: [("rx_freq", pmt.from_double(3.5e9))]}
+    source = kit.array_source(signal(kit, 6), tags=tags)
+    bench = Bench(kit, stub_session, source=source, mode=mode, queue_depth=10)
+    bench.spectrogram.set_settling(1.5 * FRAME / SAMP_RATE)
+    kit.run(bench.top)
+    assert bench.states() == ["inferred"] * 2 + ["settling"] * 2 + ["inferred"] * 3
+    assert bench.segmenter.settling() == 2 and bench.segmenter.inferred() == stub_session.runs == 5
+    masks, rows = bench.masks(), np.reshape(bench.rows.data(), (-1, ROWS, 2 * BINS))
+    assert np.all(masks[2:4] == 255) and np.all(np.isnan(rows[2:4]))
+    assert np.all(masks[4, :, 22:29] == 1) and not np.isnan(rows[4]).any()
+
+
+def test_frames_in_which_the_receiver_settles_drop_no_other(kit, stub_session):
+    stub_session.gate.clear()
+    tags = {FRAME: [("rx_freq", pmt.from_double(3.5e9))]}
+    source = kit.array_source(signal(kit, 5), tags=tags, is_open=True)
+    bench = Bench(kit, stub_session, source=source, mode="live", queue_depth=1)
+    bench.spectrogram.set_settling(3 * FRAME / SAMP_RATE)
+    bench.top.start()
+    wait_until(lambda: bench.segmenter.nitems_read(0) >= 4 * ROWS)  # one in work, three settling, one on its way
+    stub_session.gate.set()
+    source.end.set()
+    bench.top.wait()
+    assert bench.states() == ["inferred"] + ["settling"] * 3 + ["inferred"]
+
+
 def test_rows_without_frames_end_the_flowgraph_with_the_reason(kit, threshold_session):
     top = gr.top_block()
     segmenter = rfseg.segmenter(SAMP_RATE, model=threshold_session, frame_duration=FRAME_DURATION, mode="lossless")

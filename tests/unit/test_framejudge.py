@@ -76,6 +76,13 @@ def test_a_dropped_frame_has_neither_mask_nor_rows(session):
     assert outcome.state is FrameState.DROPPED and outcome.rows is None and np.all(outcome.mask == 255)
 
 
+def test_a_frame_in_which_the_receiver_settles_is_not_judged(session):
+    judge = FrameJudge(session, GEOMETRY)
+    settling = frame(0, settling=True, samp_rate=200e6)
+    for outcome in (judge.judge(settling, rows(-60.0)), judge.drop(settling)):
+        assert outcome.state is FrameState.SETTLING and outcome.rows is None and np.all(outcome.mask == 255)
+
+
 # -- model changes
 
 
