@@ -20,8 +20,11 @@ from rfseg.inference import Session
 from rfseg.models.picture_segmenter import NORMALISATIONS, PictureSegmenter
 from rfseg.models.registry import ARCHITECTURES, make_network
 from rfseg.published_geometry import NORMALISATIONS as KNOWN_NORMALISATIONS
-from rfseg.training.importing import PUBLICATIONS, ImportOptions, import_checkpoint, parse_classes
+from rfseg.synth.recipe import load_recipe
+from rfseg.training.importing import ImportOptions, _read_own, import_checkpoint
+from rfseg.training.publications import PUBLICATIONS, parse_classes
 from rfseg.training.publishedweights import fit_weights, read_weights
+from rfseg.training.recipe import Input, load_training_recipe
 
 SIZE = 32
 
@@ -290,6 +293,7 @@ def test_classes_that_make_no_sense_are_refused(text, said):
     ("network", "classes", "options", "error", "text"),
     [
         ("net", 4, {}, OptionError, "network 'net' is unknown; choose one of rf-segmenter, os-net"),
+        (None, 4, {}, OptionError, "net.pt does not say what network it is of; name it with --network: rf-segmenter, os-net"),
         ("prmnet", 4, {}, RecordingError, "has no bias 'conv_last3.bias' .* no checkpoint of prmnet; name another network"),
         ("os-net", 5, {}, OptionError, r"has 5 classes, but os-net was published with 3 \(LTE, NR, Noise\) and 4 .*--classes"),
         ("os-net", 4, {"classes": parse_classes("LTE,Noise")}, OptionError, "--classes names 2 classes, but the checkpoint has 4"),
@@ -301,6 +305,48 @@ def test_imports_that_cannot_be_are_refused(network, classes, options, error, te
     with pytest.raises(error, match=text):
         import_checkpoint(path, network, tmp_path / "net.onnx", options=ImportOptions(**options))
     assert not (tmp_path / "net.onnx").exists()
+
+
+def own_checkpoint(path, recipe):
+    """What rfseg train writes, as far as an import reads it."""
+    network = make_network(recipe.network, len(recipe.classes), published=recipe.published)
+    progress = {"step": 7, "images": 70, "scenes": 35, "minutes": 1.5, "seed": 2}
+    record = json.dumps(recipe.to_record())
+    state = {"network": network.state_dict(), "average": network.state_dict(), "recipe": record, "progress": progress}
+    return write(path, state), network
+
+
+def test_own_checkpoints_say_themselves_what_they_were_fed(tmp_path):
+    recipe = load_training_recipe("published-rf-segmenter").with_changes(
+        network="os-net", classes=("LTE", "NR", "Noise"), normalised=True, scenes=load_recipe("protocol-cellular-d2s")
+    )
+    checkpoint, _ = own_checkpoint(tmp_path / "last.pt", recipe)
+    source = _read_own(checkpoint, None, ImportOptions())
+    assert (source.network, source.form, source.licence) == ("os-net", "checkpoint of rfseg train", "GPL-3.0-or-later")
+    assert [c.label for c in source.outputs] == ["LTE", "NR", "Noise"]
+    assert (source.fed.size, source.fed.frame_duration, source.fed.newest_first) == (128, 40e-3, False)
+    assert source.fed.normalisation == "imagenet"
+    assert (source.training["step"], source.training["recipe"]["network"]) == (7, "os-net")
+
+
+@pytest.mark.parametrize(
+    ("changes", "network", "options", "text"),
+    [
+        ({"input": Input.ROWS, "normalised": False}, None, {}, "was trained on rows in dBFS, not on pictures; use rfseg export"),
+        ({}, "prmnet", {}, "is of the network os-net, not of prmnet; leave out --network"),
+        ({}, None, {"classes": parse_classes("LTE,Noise")}, "names its classes itself .*; leave out --classes"),
+    ],
+)
+def test_own_checkpoints_that_are_no_use_here_are_refused(changes, network, options, text, tmp_path):
+    recipe = load_training_recipe("published-rf-segmenter").with_changes(network="os-net", **changes)
+    checkpoint, _ = own_checkpoint(tmp_path / "last.pt", recipe)
+    with pytest.raises(OptionError, match=text):
+        import_checkpoint(checkpoint, network, tmp_path / "net.onnx", options=ImportOptions(**options))
+
+
+def test_a_temperature_is_positive():
+    with pytest.raises(OptionError, match="temperature=0.0 must be above 0; 1 leaves the confidences as they are"):
+        ImportOptions(temperature=0.0)
 
 
 def test_a_model_file_has_the_ending_by_which_it_is_found(tmp_path):
@@ -339,6 +385,7 @@ def test_the_command_says_what_it_made(imported):
     assert facts == {
         "model": str(out),
         "name": "theirs",
+        "network": "os-net",
         "form": "dict with model_state_dict",
         "outputs": ["LTE", "NR", "Radar", "Noise"],
         "classes": ["Noise", "LTE", "NR", "Radar"],
@@ -356,7 +403,8 @@ def test_the_contract_says_what_the_paper_fed(imported):
     assert (contract.published.normalisation, contract.published.extremes.value) == ("none", "all")
     assert contract.licence == "MIT"
     source = contract.training["imported"]
-    assert (source["network"], source["checkpoint"], source["epoch"]) == ("os-net", "OSNet.pth", 49)
+    assert (source["checkpoint"], source["epoch"]) == ("OSNet.pth", 49)
+    assert (contract.training["network"], contract.training["parameters"]) == ("os-net", 4_643_700)
     assert len(source["sha256"]) == 64
 
 

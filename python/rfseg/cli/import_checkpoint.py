@@ -1,4 +1,4 @@
-"""``rfseg import-checkpoint``: from a checkpoint of published code to a model file."""
+"""``rfseg import-checkpoint``: from a checkpoint of a network that reads pictures to a model file."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser(
         "import-checkpoint",
-        help="make a model file of a published checkpoint",
+        help="make a model file of a network that reads pictures",
         description="Make a model file of what the published code of a network saved: a state dict, a dict that has one, a"
-        " Lightning checkpoint or a TorchScript archive. Nothing in the file is run. The model is used by rfseg segment and"
-        " rfseg evaluate.",
+        " Lightning checkpoint or a TorchScript archive; or of a checkpoint of rfseg train on pictures. Nothing in the file is"
+        " run. The model is used by rfseg segment and rfseg evaluate.",
     )
     add = parser.add_argument
     add("checkpoint", type=Path, help="such as best_model_state.pt, OSNet.pt, PRMNet_proposed.pth or a .ckpt of Lightning")
     add(
-        "--network", required=True, metavar="NAME",
-        help="rf-segmenter, os-net, prmnet, rpmsn, deeplabv3-mobilenet-v3-large or deeplabv3-resnet50",
+        "--network", metavar="NAME",
+        help="rf-segmenter, os-net, prmnet, rpmsn, deeplabv3-mobilenet-v3-large or deeplabv3-resnet50; only a checkpoint of"
+        " rfseg train names its own",
     )  # fmt: skip
     add("--out", type=Path, required=True, metavar="MODEL.onnx", help="the model file")
     add("--classes", metavar="LIST", help="labels in the order of the outputs, with commas (default: as published)")
@@ -38,7 +39,8 @@ def add_parser(commands: Any) -> None:
         "--extremes", choices=[e.value for e in Extremes], default=Extremes.ALL.value,
         help="what a frame's minimum and maximum are taken from; all is the published one (default: %(default)s)",
     )  # fmt: skip
-    add("--licence", default="NOASSERTION", metavar="SPDX", help="of the weights (default: %(default)s)")
+    add("--licence", metavar="SPDX", help="of the weights (default: NOASSERTION, or that of rfseg for its own)")
+    add("--temperature", type=float, default=1.0, metavar="T", help="divides the logits; above 1, confidences are lower")
     add("--json", action="store_true", help="print JSON instead of text")
     parser.set_defaults(run=run)
 
@@ -52,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
         If PyTorch is missing, the checkpoint or an option is of no use, or the model cannot be written.
     """
     try:
-        from ..training import importing
+        from ..training import importing, publications
     except ImportError as error:
         if isinstance(error, BackendUnavailableError) or (error.name or "").split(".")[0] not in ("torch", "tomli"):
             raise
@@ -66,19 +68,21 @@ def run(options: argparse.Namespace) -> None:
         options.network,
         options.out,
         options=importing.ImportOptions(
-            classes=None if options.classes is None else importing.parse_classes(options.classes),
+            classes=None if options.classes is None else publications.parse_classes(options.classes),
             name=options.name,
             frame_duration=options.frame_duration,
             samp_rate=options.samp_rate,
             size=options.size,
             extremes=Extremes(options.extremes),
             licence=options.licence,
+            temperature=options.temperature,
         ),
     )
     contract = imported.contract
     facts = {
         "model": str(options.out),
         "name": contract.name,
+        "network": imported.network,
         "form": imported.form,
         "outputs": list(contract.published.class_order),
         "classes": list(contract.labels),
@@ -94,7 +98,7 @@ def _format(facts: dict[str, Any], options: argparse.Namespace) -> str:
     size = facts["size"]
     return "\n".join(
         [
-            f"{options.checkpoint}: {facts['form']} of {options.network}, outputs {', '.join(facts['outputs'])}",
+            f"{options.checkpoint}: {facts['form']} of {facts['network']}, outputs {', '.join(facts['outputs'])}",
             f"{facts['model']}: classes {', '.join(facts['classes'])}; {facts['frame_duration'] * 1e3:.4g} ms at"
             f" {facts['samp_rate'] / 1e6:g} MS/s as {size} x {size} pixels; self-test passed",
             *(f"note: {note}" for note in facts["notes"]),

@@ -1,58 +1,30 @@
-"""From a checkpoint of published code to a model file."""
+"""From a checkpoint of published code, or of ``rfseg train`` on pictures, to a model file."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ..contract import ClassKind, Contract, SignalClass
-from ..datasets.classes import STANDARD_CLASSES
-from ..errors import ContractError, OptionError, RecordingError
+from ..errors import OptionError, RecordingError
 from ..inference import Session
 from ..models.registry import make_network
 from ..published_geometry import Extremes
+from ..synth.protocol_recipe import ProtocolRecipe
+from .checkpoint import read_checkpoint
+from .export import network_facts
 from .pictureexport import PictureInput, export_pictures
-from .publishedweights import Weights, fit_weights, read_weights
+from .publications import BY_LABEL, COMMUNICATIONS_FRAME, PUBLICATIONS, RADAR_FRAME, Publication
+from .publishedweights import Weights, fit_weights, is_own_checkpoint, read_weights
+from .recipe import Input
 
-__all__ = ["PUBLICATIONS", "Imported", "ImportOptions", "Publication", "import_checkpoint", "parse_classes"]
-
-RADAR_FRAME = 3 * 58_515 / 61.44e6  # s; three intervals of the published radar
-COMMUNICATIONS_FRAME = 40e-3  # s
-_RADAR_ORDER, _CARRIER_ORDER = ("LTE", "NR", "Radar", "Noise"), ("LTE", "NR", "Noise")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Publication:
-    """How the published code of a network numbers classes, and what it feeds.
-
-    Parameters
-    ----------
-    last_bias : str
-        Name of the bias that has one value for each class.
-    orders : dict
-        Labels of the outputs, by how many there are.
-    normalisation : str
-    """
-
-    last_bias: str
-    orders: Mapping[int, tuple[str, ...]]
-    normalisation: str = "none"
-
-
-_BY_COUNT = {3: _CARRIER_ORDER, 4: _RADAR_ORDER}
-_PRMNET = Publication(last_bias="conv_last3.bias", orders=_BY_COUNT)
-_DEEPLAB = Publication(last_bias="classifier.4.bias", orders={3: ("Noise", "NR", "LTE")}, normalisation="imagenet")
-PUBLICATIONS: Mapping[str, Publication] = {
-    "rf-segmenter": Publication(last_bias="up.conv.0.bias", orders={4: ("Noise", "LTE", "NR", "Radar")}),
-    "os-net": Publication(last_bias="conv7_2.bias", orders=_BY_COUNT),
-    "prmnet": _PRMNET,
-    "rpmsn": _PRMNET,
-    "deeplabv3-mobilenet-v3-large": _DEEPLAB,
-    "deeplabv3-resnet50": _DEEPLAB,
-}
+__all__ = ["Imported", "ImportOptions", "import_checkpoint"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +45,15 @@ class ImportOptions:
         Rows and bins of a picture.
     extremes : Extremes
         What the model's front end takes 0 and 255 from.
-    licence : str
-        SPDX expression for the weights.
+    licence : str or None
+        SPDX expression for the weights; None for that of this library's own, and ``NOASSERTION`` for others.
+    temperature : float
+        Divides the logits before the softmax: above 1, confidences become lower.
+
+    Raises
+    ------
+    OptionError
+        If the temperature is no positive number.
     """
 
     classes: tuple[SignalClass, ...] | None = None
@@ -83,7 +62,12 @@ class ImportOptions:
     samp_rate: float = 61.44e6
     size: int = 256
     extremes: Extremes = Extremes.ALL
-    licence: str = "NOASSERTION"
+    licence: str | None = None
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise OptionError(f"temperature={self.temperature!r} must be above 0; 1 leaves the confidences as they are")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,37 +75,73 @@ class Imported:
     """What came of it."""
 
     contract: Contract
+    network: str
     form: str
     notes: list[str] = field(default_factory=list)
 
 
 def import_checkpoint(
-    checkpoint: Path, network: str, path: Path, *, options: ImportOptions = ImportOptions()
+    checkpoint: Path, network: str | None, path: Path, *, options: ImportOptions = ImportOptions()
 ) -> Imported:
-    """Write a model file of a published checkpoint, and put it through its self-test.
+    """Write a model file of a checkpoint, and put it through its self-test.
 
     Parameters
     ----------
     checkpoint : Path
-        A state dict, a dict that has one, a Lightning checkpoint or a TorchScript archive.
-    network : str
-        One of ``PUBLICATIONS``.
+        A state dict, a dict that has one, a Lightning checkpoint, a TorchScript archive, or a checkpoint of ``rfseg train``
+        on pictures, which says itself what it was fed.
+    network : str or None
+        One of ``PUBLICATIONS``; only a checkpoint of ``rfseg train`` names its own.
     path : Path
         Of the ``.onnx`` file.
 
     Raises
     ------
     OptionError
-        If the network is unknown, or the number of its outputs has no published order and none is given.
+        If the network is unknown, the number of its outputs has no published order and none is given, or the checkpoint
+        was trained on rows.
     RecordingError
         If the checkpoint is of no use (see :func:`rfseg.training.publishedweights.read_weights`).
     ContractError
         If the model does not pass its self-test.
     """
-    if network not in PUBLICATIONS:
+    if network is not None and network not in PUBLICATIONS:
         raise OptionError(f"network {network!r} is unknown; choose one of {', '.join(PUBLICATIONS)}")
     if path.suffix != ".onnx":
         raise OptionError(f"the model file {str(path)!r} must end in .onnx, or rfseg does not find it")
+    source = _read_own(checkpoint, network, options) if is_own_checkpoint(checkpoint) else _read_foreign(checkpoint, network, options)
+    contract = export_pictures(
+        source.module.eval(),
+        path,
+        outputs=source.outputs,
+        fed=source.fed,
+        name=options.name,
+        licence=source.licence if options.licence is None else options.licence,
+        temperature=options.temperature,
+        training=source.training,
+    )
+    Session(path, threads=1)
+    return Imported(contract=contract, network=source.network, form=source.form, notes=source.notes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """A network with what must be known of it."""
+
+    network: str
+    module: nn.Module
+    outputs: tuple[SignalClass, ...]
+    fed: PictureInput
+    form: str
+    training: dict[str, Any]
+    licence: str
+    notes: list[str] = field(default_factory=list)
+
+
+def _read_foreign(checkpoint: Path, network: str | None, options: ImportOptions) -> _Source:
+    """A checkpoint of published code."""
+    if network is None:
+        raise OptionError(f"{checkpoint} does not say what network it is of; name it with --network: {', '.join(PUBLICATIONS)}")
     publication = PUBLICATIONS[network]
     weights = read_weights(checkpoint)
     count = _count_classes(weights, publication.last_bias, checkpoint, network)
@@ -129,57 +149,49 @@ def import_checkpoint(
     module = make_network(network, count, published=True)
     fit_weights(weights, module, source=checkpoint)
     has_radar = any(c.kind is ClassKind.PULSED for c in outputs)
-    published_duration = RADAR_FRAME if has_radar else COMMUNICATIONS_FRAME
-    fed = PictureInput(
+    fed = _fed(options, RADAR_FRAME if has_radar else COMMUNICATIONS_FRAME, publication.normalisation, newest_first=True)
+    facts = {"checkpoint": checkpoint.name, "sha256": _digest(checkpoint), "form": weights.form, **weights.facts}
+    training = {**network_facts(network, module), "imported": facts}
+    return _Source(
+        network=network, module=module, outputs=outputs, fed=fed, form=weights.form, training=training,
+        licence="NOASSERTION", notes=weights.notes,
+    )  # fmt: skip
+
+
+def _read_own(checkpoint: Path, network: str | None, options: ImportOptions) -> _Source:
+    """A checkpoint of ``rfseg train``, whose recipe says what the network was fed: pictures with the earliest row first."""
+    state = read_checkpoint(checkpoint)
+    recipe = state.recipe
+    if recipe.input is not Input.PICTURES:
+        raise OptionError(f"{checkpoint} was trained on rows in dBFS, not on pictures; use rfseg export")
+    if network not in (None, recipe.network):
+        raise OptionError(f"{checkpoint} is of the network {recipe.network}, not of {network}; leave out --network")
+    if options.classes is not None:
+        raise OptionError(f"{checkpoint} names its classes itself ({', '.join(recipe.classes)}); leave out --classes")
+    outputs = tuple(BY_LABEL[label] for label in recipe.classes)
+    duration = COMMUNICATIONS_FRAME
+    if isinstance(recipe.scenes, ProtocolRecipe):
+        duration = recipe.scenes.frame_duration
+        options = replace(options, size=recipe.scenes.flags.size)
+    elif any(c.kind is ClassKind.PULSED for c in outputs):
+        duration = RADAR_FRAME
+    fed = _fed(options, duration, "imagenet" if recipe.normalised else "none", newest_first=False)
+    training = {**network_facts(recipe.network, state.network), **state.progress, "recipe": recipe.to_record()}
+    return _Source(
+        network=recipe.network, module=state.network, outputs=outputs, fed=fed, form="checkpoint of rfseg train",
+        training=training, licence="GPL-3.0-or-later",
+    )  # fmt: skip
+
+
+def _fed(options: ImportOptions, duration: float, normalisation: str, *, newest_first: bool) -> PictureInput:
+    return PictureInput(
         size=options.size,
         samp_rate=options.samp_rate,
-        frame_duration=published_duration if options.frame_duration is None else options.frame_duration,
-        normalisation=publication.normalisation,
+        frame_duration=duration if options.frame_duration is None else options.frame_duration,
+        newest_first=newest_first,
+        normalisation=normalisation,
         extremes=options.extremes,
     )
-    training = _training(checkpoint, network, weights)
-    contract = export_pictures(
-        module.eval(), path, outputs=outputs, fed=fed, name=options.name, licence=options.licence, training=training
-    )
-    Session(path, threads=1)
-    return Imported(contract=contract, form=weights.form, notes=weights.notes)
-
-
-def parse_classes(text: str) -> tuple[SignalClass, ...]:
-    """Classes as the command line names them.
-
-    Parameters
-    ----------
-    text : str
-        Labels by output, with commas; a label that is not of the library has its kind behind it.
-
-    Raises
-    ------
-    OptionError
-        If a label or a kind is of no use.
-
-    Examples
-    --------
-    >>> [c.kind.value for c in parse_classes("LTE,WiFi=carrier,Noise")]
-    ['carrier', 'carrier', 'background']
-    """
-    known = {c.label: c for c in STANDARD_CLASSES}
-    classes = []
-    for part in text.split(","):
-        label, _, kind = part.strip().partition("=")
-        if not kind and label not in known:
-            raise OptionError(
-                f"class {label!r} is none of {', '.join(known)}; say what it is, such as {label or 'WiFi'}=carrier"
-                f" ({', '.join(k.value for k in ClassKind)})"
-            )
-        try:
-            classes.append(SignalClass(label=label, kind=kind) if kind else known[label])
-        except ContractError as error:
-            raise OptionError(f"--classes: {error}") from error
-    labels = [c.label for c in classes]
-    if len(set(labels)) != len(labels) or [c.kind for c in classes].count(ClassKind.BACKGROUND) != 1:
-        raise OptionError(f"the classes {', '.join(labels)} must differ, and one of them be the background, such as Noise")
-    return tuple(classes)
 
 
 def _count_classes(weights: Weights, last_bias: str, checkpoint: Path, network: str) -> int:
@@ -203,8 +215,7 @@ def _outputs(
                 f"the checkpoint has {count} classes, but {network} was published with {published}; name them in the order"
                 " of the outputs with --classes"
             )
-        by_label = {c.label: c for c in STANDARD_CLASSES}
-        return tuple(by_label[label] for label in publication.orders[count])
+        return tuple(BY_LABEL[label] for label in publication.orders[count])
     if len(wanted) != count:
         raise OptionError(
             f"--classes names {len(wanted)} classes, but the checkpoint has {count}; name one for each output, in their order"
@@ -212,11 +223,10 @@ def _outputs(
     return tuple(wanted)
 
 
-def _training(checkpoint: Path, network: str, weights: Weights) -> dict[str, Any]:
-    """Where the weights are from, for the contract."""
+def _digest(path: Path) -> str:
+    """SHA-256 of a file."""
     digest = hashlib.sha256()
-    with checkpoint.open("rb") as file:
+    with path.open("rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
-    facts = {"network": network, "checkpoint": checkpoint.name, "sha256": digest.hexdigest(), "form": weights.form}
-    return {"imported": facts | weights.facts}
+    return digest.hexdigest()

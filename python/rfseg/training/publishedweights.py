@@ -15,10 +15,11 @@ from ..errors import RecordingError
 from .checkpoint import load_state
 from .scriptarchive import is_script_archive, read_script_archive
 
-__all__ = ["Weights", "fit_weights", "read_weights"]
+__all__ = ["Weights", "fit_weights", "is_own_checkpoint", "read_weights"]
 
 _NESTED = ("model_state_dict", "state_dict")
 _PREFIXES = ("", "module.", "model.", "model.module.", "module.model.")  # of DataParallel and Lightning
+_OWN = {"network", "average", "recipe"}  # in every checkpoint of rfseg train
 _COUNTER = ".num_batches_tracked"
 _AUXILIARY = "aux_classifier."  # a second head of DeepLabV3, for training only
 _LISTED = 4  # names of a kind in a message
@@ -55,16 +56,10 @@ def read_weights(path: Path) -> Weights:
     RecordingError
         If the file is missing, damaged, holds more than weights, or holds none.
     """
-    if not path.is_file():
-        raise RecordingError(f"checkpoint {str(path)!r} does not exist; give the file that the training wrote")
+    _require_file(path)
     if is_script_archive(path):
         return Weights(form="TorchScript archive", tensors=read_script_archive(path))
-    try:
-        state = load_state(path)
-    except RecordingError as error:
-        if isinstance(error.__cause__, pickle.UnpicklingError):
-            raise RecordingError(_refusal(path, str(error.__cause__))) from error
-        raise
+    state = _load(path)
     form, tensors = "state dict", state
     for key in _NESTED:
         if isinstance(state.get(key), Mapping):
@@ -79,6 +74,33 @@ def read_weights(path: Path) -> Weights:
         )
     facts = {key: state[key] for key in ("epoch", "global_step") if isinstance(state.get(key), int)}
     return Weights(form=form, tensors=tensors, facts=facts)
+
+
+def is_own_checkpoint(path: Path) -> bool:
+    """Whether ``rfseg train`` wrote a file, with what it knows of the training.
+
+    Raises
+    ------
+    RecordingError
+        As :func:`read_weights`.
+    """
+    _require_file(path)
+    return not is_script_archive(path) and _OWN <= set(_load(path))
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise RecordingError(f"checkpoint {str(path)!r} does not exist; give the file that the training wrote")
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """What a file of PyTorch's holds, if that is values only."""
+    try:
+        return load_state(path)
+    except RecordingError as error:
+        if isinstance(error.__cause__, pickle.UnpicklingError):
+            raise RecordingError(_refusal(path, str(error.__cause__))) from error
+        raise
 
 
 def fit_weights(weights: Weights, network: nn.Module, *, source: Path) -> None:
