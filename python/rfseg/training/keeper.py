@@ -20,7 +20,7 @@ from ..errors import SceneError
 from .checkpoint import BEST, LAST, save_state
 from .laws import Selection
 from .runlog import RunLog
-from .samples import Draw, Sample
+from .samples import Sample
 from .task import SegmentationTask
 from .validation import score_frames
 
@@ -66,11 +66,9 @@ class Keeper(pl.Callback):
             self._log = RunLog(self.folder, step=task.progress.step)
             self._bar = _make_bar(task)
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, task: SegmentationTask, outputs: Any, batch: Draw, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, task: SegmentationTask, *_: Any) -> None:
         """Count the step, agree on the time, look at the network when it is due, end the run when it is over."""
-        task.finish_step(batch)
+        task.finish_step()
         progress, stop = task.progress, task.recipe.stop
         if task.device.type == "cpu" or progress.step % _AGREE_STEPS == 0:
             now = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from .laws import Balance
 from .losses import SegmentationLoss, median_frequency_weights
 from .optimizers import make_optimizer
 from .recipe import TrainingRecipe
-from .samples import Draw, make_batch
+from .samples import make_batch
 from .schedule import Progress, rate_factor
 from .sources import Source
 
@@ -57,6 +58,7 @@ class SegmentationTask(pl.LightningModule):
         self._earlier = earlier
         self._loss_sum: Tensor | float = 0.0  # of the steps since somebody looked
         self._loss_count = 0
+        self._frames = 0  # in the batch of this step
         self._average = [copy.deepcopy(network).eval()] if recipe.optimizer.average else []  # a list hides it from DDP
         if earlier is not None and self._average:
             self._average[0].load_state_dict(earlier["average"])
@@ -95,11 +97,11 @@ class SegmentationTask(pl.LightningModule):
         """The network that is validated and exported: with averaged weights where the recipe has them."""
         return self._average[0] if self._average else self.network
 
-    def train_dataloader(self) -> Iterator[Draw]:
-        """Batches without end; who looks after the run ends it."""
-        return _Draws(self.source, self.progress)
+    def train_dataloader(self) -> Iterator[int]:
+        """Steps without end; who looks after the run ends it.  Frames are drawn in the step: Lightning would be one ahead."""
+        return itertools.count()
 
-    def transfer_batch_to_device(self, batch: Draw, device: torch.device, dataloader_idx: int) -> Draw:
+    def transfer_batch_to_device(self, batch: int, device: torch.device, dataloader_idx: int) -> int:
         """Frames wait on the device already."""
         return batch
 
@@ -117,11 +119,13 @@ class SegmentationTask(pl.LightningModule):
         """Learning rate of the next step."""
         return self.recipe.optimizer.rate * rate_factor(self.recipe.schedule, self.progress, self.recipe.stop)
 
-    def training_step(self, batch: Draw, batch_idx: int) -> Tensor:
-        """Loss of a batch."""
+    def training_step(self, batch: int, batch_idx: int) -> Tensor:
+        """Loss of the batch of this step."""
         # Dropout draws from here; so a resumed run goes on as if it had not stopped.
         torch.manual_seed((self.recipe.seed * 1_000_003 + self.progress.step) * 64 + self.global_rank)
-        features, masks = make_batch(batch, self.recipe.batch, normalised=self.recipe.normalised)
+        draw = self.source.draw(self.progress.step)
+        self._frames = len(draw.samples)
+        features, masks = make_batch(draw, self.recipe.batch, normalised=self.recipe.normalised)
         loss = self.loss(self.network(features), masks)
         self._loss_sum = self._loss_sum + loss.detach()
         self._loss_count += 1
@@ -139,11 +143,11 @@ class SegmentationTask(pl.LightningModule):
             for parameter in self.network.parameters():
                 parameter.grad = None
 
-    def finish_step(self, batch: Draw) -> None:
+    def finish_step(self) -> None:
         """Count the step, and average the weights where this is the process that writes them."""
         progress, before = self.progress, int(self.progress.epoch)
         progress.step += 1
-        progress.images += len(batch.samples) * self.trainer.world_size
+        progress.images += self._frames * self.trainer.world_size
         progress.epoch = progress.images / self.source.epoch_items
         progress.drawn = self.source.drawn
         if self.recipe.optimizer.rounds_to_half and int(progress.epoch) > before:
@@ -159,19 +163,6 @@ class SegmentationTask(pl.LightningModule):
         mean = float(self._loss_sum) / self._loss_count
         self._loss_sum, self._loss_count = 0.0, 0
         return mean
-
-
-class _Draws:
-    """Batches of the steps from where the run is."""
-
-    def __init__(self, source: Source, progress: Progress) -> None:
-        self._source, self._progress = source, progress
-
-    def __iter__(self) -> Iterator[Draw]:
-        step = self._progress.step
-        while True:
-            yield self._source.draw(step)
-            step += 1
 
 
 @torch.no_grad()
