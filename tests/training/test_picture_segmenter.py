@@ -5,8 +5,11 @@ import pytest
 import torch
 from rfseg.errors import OptionError
 from rfseg.models.picture_segmenter import PictureSegmenter, picture_features, rows_to_levels
-from rfseg.published import Levels, PublishedFrontEnd
-from rfseg.published_colours import to_parula
+from rfseg.published import Levels, PublishedFrontEnd, flip_time, picture_rows
+from rfseg.published_colours import from_parula, to_parula
+from rfseg.published_geometry import make_picture_geometry
+from rfseg.synth.protocol_cellular import CellularProtocol, make_cellular_frames
+from rfseg.synth.protocol_radar import RadarProtocol, make_radar_frames
 from torch import nn
 
 
@@ -110,3 +113,21 @@ def test_refusals():
         PictureSegmenter(Colours(), newest_first=True, normalisation="other")
     with pytest.raises(OptionError, match=r"class_ids=\[0, 2, 2\] must be 0 to 2, each once"):
         PictureSegmenter(Colours(), newest_first=True, class_ids=(0, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "size", "samples"),
+    [
+        (lambda: make_radar_frames(RadarProtocol(), 0, scenes=("5G_LTE",), twins=(True,), keep_iq=True), 256, 3 * 58_515),
+        (lambda: make_cellular_frames(CellularProtocol.d2s(), 0, scenes=("LTE",), levels=(3,), keep_iq=True), 128, 2_457_600),
+    ],
+)
+def test_a_recording_of_a_published_frame_becomes_the_published_picture(make, size, samples):
+    (frame,) = make()
+    assert frame.iq.shape == (samples,)
+    geometry = make_picture_geometry(size, 61.44e6, frame_duration=samples / 61.44e6)
+    rows, limits, _ = picture_rows(frame.iq, geometry)
+    levels = rows_to_levels(torch.from_numpy(rows)[None], torch.from_numpy(limits)[None])[0]
+    published = from_parula(flip_time(frame.image))[0]
+    assert np.abs(levels.numpy() - published.astype(int)).max() <= 1
+    assert (levels.numpy() == published).mean() > 0.999

@@ -233,6 +233,27 @@ def test_a_rate_outside_the_models_range_is_refused(samp_rate, advice, error_of,
     assert advice in error and "AD936x" in error
 
 
+def test_a_model_of_pictures_segments_a_recording(
+    segment_file, make_carrier, write_recording, picture_model: Path, tmp_path: Path
+) -> None:
+    code, out, err = segment_file(write_recording(make_carrier(5 * ONE_MS)), "--json", model=picture_model)
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    assert (report["model"], report["frames"], report["frame_duration"]) == ("picture", 5, 1e-3)
+    (lte,) = [band for band in report["bands"] if band["label"] == "LTE"]
+    assert lte["freq_lower_edge"] == pytest.approx(2.4e9 + 2e6, abs=EDGE_HZ)
+    assert lte["freq_upper_edge"] == pytest.approx(2.4e9 + 5e6, abs=EDGE_HZ)
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"scene.sigmf-meta", "scene.bands.jsonl", "scene.png"}
+
+
+def test_a_rate_that_a_model_of_pictures_was_not_made_for_is_refused(
+    error_of, make_carrier, write_recording, picture_model: Path
+) -> None:
+    error = error_of(write_recording(make_carrier(ONE_MS), sample_rate=20e6), model=picture_model)
+    assert "samp_rate=2e+07 Hz is not the 1.536e+07 Hz of model 'picture'; resample to 1.536e+07 Hz first" in error
+    assert "resample_poly(x, 96, 125)" in error
+
+
 def test_a_frame_outside_the_models_range_is_refused(error_of, make_carrier, write_recording) -> None:
     error = error_of(write_recording(make_carrier(ONE_MS)), "--frame-ms", "50")
     assert "frame_duration=0.05 s is outside the 0.001 to 0.04 s of model 'threshold'; choose one inside" in error
