@@ -83,6 +83,18 @@ def test_the_files_hold_what_the_pipeline_finds(
     assert [a["core:sample_start"] for a in written.get_annotations()] == [b.sample_start for b in expected]
 
 
+def test_doubtful_bands_are_unknown_and_name_their_guess(segment_file, make_carrier, write_recording, tmp_path: Path) -> None:
+    code, out, _ = segment_file(write_recording(make_carrier(FRAME)), "--reject", "0.9", "--json", "--no-picture")
+    (band,) = json.loads(out)["bands"]
+    assert (code, band["label"], band["guess"], band["class_id"]) == (0, "Unknown", "LTE", 1)
+    (line,) = (tmp_path / "out" / "scene.bands.jsonl").read_text().splitlines()
+    assert (json.loads(line)["label"], json.loads(line)["guess"]) == ("Unknown", "LTE")
+    (annotation,) = json.loads((tmp_path / "out" / "scene.sigmf-meta").read_text())["annotations"]
+    assert (annotation["core:label"], annotation["rfseg:guess"]) == ("Unknown", "LTE")
+    code, out, _ = segment_file(write_recording(make_carrier(FRAME)), "--reject", "0.8", "--json", "--no-picture")
+    assert json.loads(out)["bands"][0]["label"] == "LTE"
+
+
 def test_json_is_all_that_is_printed(segment_file, make_carrier, write_recording, tmp_path: Path) -> None:
     code, out, err = segment_file(write_recording(make_carrier(FRAME)), "--json", "--no-picture")
     assert (code, err) == (0, "")

@@ -13,7 +13,11 @@ from .table import format_table
 
 __all__ = ["add_parser", "run"]
 
-_HEADINGS = ("Model", "Classes", "Rates (MS/s)", "Frames (ms)", "Default (ms)", "Licence", "File")
+BENCHMARK = "rfseg-test"  # the frozen set whose figure tells models apart
+_HEADINGS = (
+    "Model", "Precision", "Classes", "Rates (MS/s)", "Frames (ms)", "Default (ms)", f"mIoU ({BENCHMARK})", "Size (MB)",
+    "Licence", "File",
+)  # fmt: skip
 
 
 def add_parser(commands: Any) -> None:
@@ -35,14 +39,18 @@ def run(options: argparse.Namespace) -> None:
         except RfsegError as error:
             print(f"rfseg: warning: {error}", file=sys.stderr)
             continue
-        rates, durations = contract.samp_rate_range, contract.frame_duration_range
+        figures = contract.metrics.get(BENCHMARK)
+        score = figures.get("mean_iou") if isinstance(figures, dict) else None
         rows.append(
             (
                 name,
+                contract.precision,
                 ", ".join(contract.labels),
-                f"{rates[0] / 1e6:g} to {rates[1] / 1e6:g}",
-                f"{durations[0] * 1e3:g} to {durations[1] * 1e3:g}",
+                _range(*contract.samp_rate_range, 1e-6),
+                _range(*contract.frame_duration_range, 1e3),
                 f"{contract.default_frame_duration * 1e3:g}",
+                "-" if score is None else f"{score:.3f}",
+                f"{path.stat().st_size / 1e6:.1f}",
                 contract.licence,
                 str(path),
             )
@@ -51,3 +59,7 @@ def run(options: argparse.Namespace) -> None:
         print(format_table(_HEADINGS, rows))
     else:
         print(f"no models found; set {MODEL_PATH_VARIABLE} to a folder that holds .onnx files", file=sys.stderr)
+
+
+def _range(low: float, high: float, factor: float) -> str:
+    return f"{low * factor:g}" if low == high else f"{low * factor:g} to {high * factor:g}"

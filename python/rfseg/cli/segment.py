@@ -9,16 +9,17 @@ import math
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 from tqdm import tqdm
 
 from ..annotations import annotating
 from ..atomic import make_folder, replacing
 from ..bandlines import band_to_json
+from ..bands import BandRules
 from ..inference import DEFAULT_MODEL, Session
 from ..picture import RecordingPicture, require_matplotlib
-from ..pipeline import segment_recording
+from ..pipeline import FrameResult, segment_recording
 from ..sigmf import Recording, open_recording
 from .report import Report
 from .table import format_bands
@@ -43,6 +44,10 @@ def add_parser(commands: Any) -> None:
     add("--out", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="folder for the results (default: %(default)s)")
     add("--model", default=DEFAULT_MODEL, help="name or path of a model (default: %(default)s)")
     add("--frame-ms", type=_positive, metavar="T", help="duration of a frame, ms (default: the model's)")
+    add(
+        "--reject", type=_finite, metavar="P",
+        help="bands below this confidence are labelled Unknown; 0 for none (default: what the model says of each class)",
+    )  # fmt: skip
     add("--json", action="store_true", help="print JSON instead of the table")
     add("--no-picture", action="store_true", help="draw no picture")
     add("--threads", type=_count, default=0, metavar="N", help="threads of the inference (default: one a core)")
@@ -69,8 +74,10 @@ def run(options: argparse.Namespace) -> None:
     session = Session(options.model, threads=options.threads)
     report = Report(recording=recording, contract=session.contract)
     _check_hash(recording, report)
+    rules = BandRules.for_model(session.contract, reject=options.reject)
     frame_duration = None if options.frame_ms is None else options.frame_ms * 1e-3
-    _segment(recording, session, report, options.out, frame_duration=frame_duration, draw=not options.no_picture)
+    results = segment_recording(recording, session, frame_duration=frame_duration, rules=rules)
+    _segment(recording, session, report, options.out, results, draw=not options.no_picture)
     for warning in report.warnings:
         print(f"rfseg: warning: {warning}", file=sys.stderr)
     if options.json:
@@ -82,10 +89,9 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _segment(
-    recording: Recording, session: Session, report: Report, folder: Path, *, frame_duration: float | None, draw: bool
+    recording: Recording, session: Session, report: Report, folder: Path, results: Iterator[FrameResult], *, draw: bool
 ) -> None:
     """Run the frames through the model and write what comes out as it comes."""
-    results = segment_recording(recording, session, frame_duration=frame_duration)
     first = next(results)  # fails before any file is touched
     make_folder(folder)
     files = {
