@@ -1,16 +1,13 @@
-"""Mask to Bands, Band Logger and what RF Segmenter passes on."""
+"""Mask to Bands, and what RF Segmenter passes on."""
 
 from __future__ import annotations
-
-import threading
 
 import numpy as np
 import pmt
 import pytest
-from gnuradio import blocks, gr, rfseg
-from gnuradio.rfseg.messages import BandsMessage, FrameTag
+from gnuradio import gr, rfseg
+from gnuradio.rfseg.messages import FrameTag
 
-from rfseg.bandlines import band_from_json
 from rfseg.bands import BandRules
 from rfseg.errors import BandError
 from rfseg.geometry import Frame
@@ -125,6 +122,12 @@ def test_rules_can_be_set_and_refuse_what_makes_no_sense(threshold_model):
     block.set_min_confidence(0.9)
     block.set_max_gap(0.0)
     assert block.rules() == BandRules(min_bandwidth=5e6, min_duration=1e-3, min_confidence=0.9, max_gap=0.0)
+    block.set_reject(0.8)
+    assert block.rules().reject == {"LTE": 0.8, "NR": 0.8, "Radar": 0.8}
+    with pytest.raises(BandError, match="reject=2 of LTE is a probability"):
+        block.set_reject(2)
+    block.set_reject(None)  # what the test model says, which is nothing
+    assert block.rules().reject == {}
     for setter, name in (
         (block.set_min_bandwidth, "min_bandwidth"),
         (block.set_min_duration, "min_duration"),
@@ -162,47 +165,6 @@ def test_bands_that_cannot_be_found_fail_the_frame_and_not_the_stream(kit, thres
         bench = Bench(kit, threshold_model, [frame_tag(0), frame_tag(1, last=True)], mode=mode)
         assert [m["state"] for m in bench.messages] == ["failed", "failed"]
         assert bench.block.failed() == 2
-
-
-# -- Band Logger
-
-
-def test_the_logger_writes_each_band_and_passes_over_what_is_malformed(kit, threshold_model, tmp_path):
-    tags = [frame_tag(0), frame_tag(1, last=True)]
-    bench = Bench(kit, threshold_model, tags, mode="lossless")
-    path = tmp_path / "bands.jsonl"
-    logger = rfseg.band_logger(path)
-    top = gr.top_block()
-    source, sink = blocks.null_source(1), blocks.null_sink(1)
-    top.connect(source, sink)
-    relay = kit.message_log()
-    relay.message_port_register_out(pmt.intern("out"))
-    top.msg_connect(relay, "out", logger, "bands")
-    top.start()
-    band = bench.messages[0]["bands"][0]
-    messages = [BandsMessage(tag=tag, bands=(as_band(band),)).to_pmt() for tag in tags]
-    for message in (messages[0], pmt.intern("nonsense"), pmt.make_dict(), messages[1]):
-        logger.to_basic_block()._post(pmt.intern("bands"), message)
-    pause = threading.Event()
-    while logger.bands() < 2:
-        pause.wait(1e-3)
-    top.stop()
-    top.wait()
-    lines = path.read_text().splitlines()
-    assert [band_from_json(line) for line in lines] == [as_band(band)] * 2
-    assert '"frame": 1' in lines[1]
-
-
-def as_band(fields: dict):
-    """Band of a message's dictionary."""
-    from rfseg.bands import Band
-
-    return Band(**fields)
-
-
-def test_the_logger_refuses_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(BandError, match="does not exist; create it first"):
-        rfseg.band_logger(tmp_path / "none" / "bands.jsonl")
 
 
 # -- RF Segmenter's message ports

@@ -69,6 +69,9 @@ class mask_to_bands(gr.basic_block):
         Bands below this mean probability are dropped, 0 to 1.
     max_gap : float
         A pause of a carrier up to this long does not end its band, s.
+    reject : float or None
+        Bands below this confidence are labelled ``Unknown`` and name the class they resemble, 0 to 1; 0 for none,
+        None for what the model says of each class.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class mask_to_bands(gr.basic_block):
         min_duration: float = BandRules.min_duration,
         min_confidence: float = BandRules.min_confidence,
         max_gap: float = BandRules.max_gap,
+        reject: float | None = None,
     ) -> None:
         contract = model if isinstance(model, Contract) else load_contract(model)
         geometry = contract.make_geometry(samp_rate, frame_duration=frame_duration)
@@ -96,8 +100,13 @@ class mask_to_bands(gr.basic_block):
         )
         self._contract = contract
         self._geometry = geometry
-        self._rules = BandRules(
-            min_bandwidth=min_bandwidth, min_duration=min_duration, min_confidence=min_confidence, max_gap=max_gap
+        self._rules = BandRules.for_model(
+            contract,
+            reject=reject,
+            min_bandwidth=min_bandwidth,
+            min_duration=min_duration,
+            min_confidence=min_confidence,
+            max_gap=max_gap,
         )
         self._failure_pace = LogPace()
         self._publishing = threading.Lock()
@@ -124,6 +133,10 @@ class mask_to_bands(gr.basic_block):
     def set_max_gap(self, max_gap: float) -> None:
         """A pause of a carrier up to this long does not end its band, s; from the next frame on."""
         self._rules = replace(self._rules, max_gap=max_gap)
+
+    def set_reject(self, reject: float | None) -> None:
+        """Bands below this confidence are labelled ``Unknown``; None: as the model says; from the next frame on."""
+        self._rules = replace(self._rules, reject=BandRules.for_model(self._contract, reject=reject).reject)
 
     def rules(self) -> BandRules:
         """The rules in use."""

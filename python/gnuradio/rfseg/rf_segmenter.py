@@ -12,6 +12,7 @@ from rfseg.framejudge import Runnable
 from rfseg.inference import DEFAULT_MODEL, Session
 
 from .band_tagger import ITEM_SIZES, band_tagger
+from .band_tracker import band_tracker
 from .mask_to_bands import mask_to_bands
 from .rfseg_python import keys
 from .segmenter import segmenter
@@ -26,10 +27,11 @@ class rf_segmenter(gr.hier_block2):
     Stream in: IQ of the item type.
     Stream out: the same IQ, delayed until its bands are known; may stay unconnected.
     Messages in: ``freq`` and ``overflow`` of the source; ``model``, a symbol: name or file of another model.
-    Messages out: ``bands``, one per frame; ``status``; ``late``, bands that came after their samples had left.
+    Messages out: ``bands``, one per frame; ``tracks``, onset, updates and end of each track; ``status``; ``late``, bands
+    that came after their samples had left.
     Tags: reads ``rx_time``, ``rx_rate``, ``rx_freq``; writes ``band_start`` and ``band_end``; forwards all others.
     Latency: lossless, one frame, half a segment and the inference; live, at most ``hold``.
-    Threads: one for each of STFT Spectrogram Sink, Segmentation Inference, Mask to Bands and Band Tagger; in
+    Threads: one for each of STFT Spectrogram Sink, Segmentation Inference, Mask to Bands, Band Tracker and Band Tagger; in
     live mode one more for inference and one for finding bands.
 
     Parameters
@@ -66,6 +68,9 @@ class rf_segmenter(gr.hier_block2):
         Bands below this mean probability are dropped, 0 to 1.
     max_gap : float
         A pause of a carrier up to this long does not end its band, s.
+    reject : float or None
+        Bands below this confidence are labelled ``Unknown`` and name the class they resemble, 0 to 1; 0 for none,
+        None for what the model says of each class.
     """
 
     def __init__(
@@ -86,6 +91,7 @@ class rf_segmenter(gr.hier_block2):
         min_duration: float = BandRules.min_duration,
         min_confidence: float = BandRules.min_confidence,
         max_gap: float = BandRules.max_gap,
+        reject: float | None = None,
     ) -> None:
         session = Session(model, threads=threads) if isinstance(model, (str, Path)) else model
         contract = session.contract
@@ -120,10 +126,12 @@ class rf_segmenter(gr.hier_block2):
             min_duration=min_duration,
             min_confidence=min_confidence,
             max_gap=max_gap,
+            reject=reject,
         )
         self._tagger = band_tagger(
             samp_rate, model=contract, frame_duration=frame_duration, mode=mode, item_type=item_type, hold=hold
         )
+        self._tracker = band_tracker(model=contract)
         self._spectrogram = spectrogram
         self._connect(item_size)
 
@@ -136,12 +144,14 @@ class rf_segmenter(gr.hier_block2):
         self.connect(self._tagger, blocks.null_sink(item_size))
 
         own, to_own = self.message_port_register_hier_out, self.message_port_register_hier_in
-        for port in (keys.BANDS, keys.STATUS, keys.LATE):
+        for port in (keys.BANDS, keys.TRACKS, keys.STATUS, keys.LATE):
             own(port)
         for port in (keys.FREQ, keys.OVERFLOW, keys.MODEL):
             to_own(port)
-        self.msg_connect(self._to_bands, keys.BANDS, self._tagger, keys.BANDS)
-        self.msg_connect(self._to_bands, keys.BANDS, self, keys.BANDS)
+        self.msg_connect(self._to_bands, keys.BANDS, self._tracker, keys.BANDS)
+        self.msg_connect(self._tracker, keys.BANDS, self._tagger, keys.BANDS)
+        for port in (keys.BANDS, keys.TRACKS):
+            self.msg_connect(self._tracker, port, self, port)
         self.msg_connect(self._tagger, keys.LATE, self, keys.LATE)
         # A reader of messages ends with the first of its senders: let it have one only.
         self.msg_connect(self._spectrogram, keys.STATUS, self._segmenter, "relay")
@@ -174,6 +184,10 @@ class rf_segmenter(gr.hier_block2):
         """A pause of a carrier up to this long does not end its band, s; from the next frame on."""
         self._to_bands.set_max_gap(max_gap)
 
+    def set_reject(self, reject: float | None) -> None:
+        """Bands below this confidence are labelled ``Unknown``; None: as the model says; from the next frame on."""
+        self._to_bands.set_reject(reject)
+
     def model(self) -> str:
         """Name of the model in use."""
         return self._segmenter.model()
@@ -197,6 +211,10 @@ class rf_segmenter(gr.hier_block2):
     def bands(self) -> int:
         """Bands published so far in this run."""
         return self._to_bands.bands()
+
+    def tracks(self) -> int:
+        """Tracks confirmed so far in this run."""
+        return self._tracker.onsets()
 
     def late_bands(self) -> int:
         """Bands that came after their samples had left."""
