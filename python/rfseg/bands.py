@@ -11,12 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Sequence
 
 import numpy as np
-from scipy import ndimage
 
+from .bandguards import find_guards
 from .bandpower import BandMeter
+from .bandregions import Region, RegionRules, carrier_regions, pulsed_regions
 from .contract import NOT_INFERRED, ClassKind, Contract, SignalClass
 from .errors import BandError, GeometryError
 from .geometry import Frame, Geometry
+from .noisefloor import NoiseFloor
+from .powercalibration import PowerCalibration
 
 __all__ = ["Band", "BandRules", "FREQ_REFERENCES", "UNKNOWN_LABEL", "bands_to_mask", "mask_to_bands"]
 
@@ -113,6 +116,8 @@ class BandRules:
     max_gap : float
         A pause of a carrier up to this long does not end its band, s.  The uplink part of a TDD
         frame pauses a downlink for up to 3 ms.
+    mask_dc : bool
+        Whether a spike at the centre of the spectrum is the receiver's: neither edges nor power nor noise know of it.
     reject : mapping
         Label to confidence, 0 to 1: bands of that class below it are labelled ``Unknown``.
     """
@@ -121,6 +126,7 @@ class BandRules:
     min_duration: float = 100e-6
     min_confidence: float = 0.5
     max_gap: float = 4e-3
+    mask_dc: bool = True
     reject: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -148,29 +154,6 @@ class BandRules:
         return cls(reject=own, **rules)
 
 
-@dataclass(frozen=True)
-class _Region:
-    """A rectangle of the mask, half-open in rows and bins, and which of its pixels count."""
-
-    class_id: int
-    row_start: int
-    row_stop: int
-    bin_start: int
-    bin_stop: int
-    pixels: np.ndarray  # bool (row_stop - row_start, bin_stop - bin_start)
-
-    def support(self, mask: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-        """Mean probability with which each bin is of this class, 0 to 1, ``(bin_stop - bin_start,)``."""
-        box = slice(self.row_start, self.row_stop), slice(self.bin_start, self.bin_stop)
-        return np.where(mask[box] == self.class_id, confidence[box], 0).mean(axis=0) / 255.0
-
-    def confidence(self, mask: np.ndarray, confidence: np.ndarray) -> float:
-        """Mean probability of the pixels that are of this class, 0 to 1."""
-        box = slice(self.row_start, self.row_stop), slice(self.bin_start, self.bin_stop)
-        own = confidence[box][self.pixels & (mask[box] == self.class_id)]
-        return float(own.mean()) / 255.0 if own.size else 0.0
-
-
 def mask_to_bands(
     mask: np.ndarray,
     confidence: np.ndarray,
@@ -180,6 +163,8 @@ def mask_to_bands(
     geometry: Geometry,
     classes: Sequence[SignalClass],
     rules: BandRules = BandRules(),
+    noise: NoiseFloor | None = None,
+    calibration: PowerCalibration | None = None,
     model: str = "",
     first_id: int = 0,
 ) -> list[Band]:
@@ -197,6 +182,11 @@ def mask_to_bands(
     mask, confidence : uint8 ``(T, F)``
     rows : float32 ``(C, T, F)`` or None
         dBFS; gives edges below a bin, power and SNR.
+    noise : NoiseFloor or None
+        Floor that SNR is told from, which learns from this frame too; hand it in for frame after frame of one receiver.
+        None for what this frame alone shows.
+    calibration : PowerCalibration or None
+        Gives power in dBm too.
 
     Raises
     ------
@@ -205,27 +195,30 @@ def mask_to_bands(
     """
     _check_shapes(mask, confidence, rows, geometry)
     geometry = geometry.at_rate(frame.samp_rate)
-    carriers = _carrier_regions(mask, confidence, geometry, classes, rules)
-    pulses = _pulsed_regions(mask, classes)
-    if not carriers and not pulses:
-        return []
-    meter = None if rows is None else BandMeter(rows, mask, geometry, classes)
-    if meter is not None:
-        min_bins = max(1, round(rules.min_bandwidth / geometry.bin_width))
-        carriers = [p for r in carriers for p in _split_at_guards(r, meter, r.support(mask, confidence), min_bins)]
-    regions = carriers + pulses
+    meter = None
+    if rows is not None:
+        options = {"noise": noise, "mask_dc": rules.mask_dc}
+        meter = BandMeter(rows, mask, frame=frame, geometry=geometry, classes=classes, **options)
+    regions = [
+        (region, certainty)
+        for region in _find_regions(mask, confidence, meter, geometry, classes, rules)
+        if (certainty := region.confidence(mask, confidence)) >= rules.min_confidence
+    ]
+    measured = _measure([region for region, _ in regions], classes, meter)
     bands = []
-    for region in regions:
+    for (region, certainty), found in zip(regions, measured, strict=True):
+        place = _place(region, found.edges, frame, geometry)
         signal_class = classes[region.class_id]
         band = Band(
             label=signal_class.label,
             class_id=region.class_id,
-            confidence=region.confidence(mask, confidence),
-            **_measure(region, signal_class.kind, meter, frame, geometry),
+            confidence=certainty,
+            power_dbfs=found.power_dbfs,
+            snr_db=found.snr_db,
             model=model,
+            **place,
         )
-        if band.confidence >= rules.min_confidence:
-            bands.append(_name_or_doubt(band, rules))
+        bands.append(_calibrated(_name_or_doubt(band, rules), calibration))
     bands.sort(key=lambda b: (b.sample_start, b.freq_lower_edge))
     return [replace(band, id=first_id + index) for index, band in enumerate(bands)]
 
@@ -256,106 +249,68 @@ def bands_to_mask(
     return mask
 
 
-def _carrier_regions(
+def _find_regions(
     mask: np.ndarray,
     confidence: np.ndarray,
+    meter: BandMeter | None,
     geometry: Geometry,
     classes: Sequence[SignalClass],
     rules: BandRules,
-) -> list[_Region]:
-    carriers = [i for i, c in enumerate(classes) if c.kind is ClassKind.CARRIER]
-    pulsed = np.isin(mask, [i for i, c in enumerate(classes) if c.kind is ClassKind.PULSED])
-    gap = int(rules.max_gap / geometry.row_duration)
-    solid = np.zeros(mask.shape, bool)
-    for class_id in carriers:
-        own = mask == class_id
-        if own.any():
-            solid |= own | _between(own, gap) | (pulsed & _between(own, geometry.rows))
-    solid |= _between(solid.T, 1).T & ~pulsed  # one bin, such as a receiver's DC line, divides no carrier
-    labelled, _ = ndimage.label(solid)
-    min_bins = max(1, round(rules.min_bandwidth / geometry.bin_width))
-    min_rows = max(1, math.floor(rules.min_duration / geometry.row_duration))
-    regions = []
-    for index, box in enumerate(ndimage.find_objects(labelled), start=1):
-        inside = labelled[box] == index  # (t, f)
-        if inside.shape[0] < min_rows or inside.shape[1] < min_bins:
-            continue
-        owners = _vote(mask[box], confidence[box], inside, carriers, min_bins)
-        for class_id, start, stop in _runs(owners):
-            region = _shrink(class_id, box, inside, start, stop)
-            if stop - start >= min_bins and region is not None and region.row_stop - region.row_start >= min_rows:
-                regions.append(region)
-    return regions
-
-
-def _vote(
-    mask: np.ndarray, confidence: np.ndarray, inside: np.ndarray, carriers: Sequence[int], min_bins: int
-) -> np.ndarray:
-    """Class of each bin of a region, int ``(f,)``; 0 where too few rows are on."""
-    counts = inside.sum(axis=0)
-    votes = np.stack([np.where(inside & (mask == c), confidence, 0).sum(axis=0, dtype=np.int64) for c in carriers])
-    owners = np.asarray(carriers)[votes.argmax(axis=0)]
-    total = votes.sum(axis=1)
-    for class_id, start, stop in _runs(owners):
-        if stop - start < min_bins and stop - start < owners.size:  # a sliver goes to the region's main class
-            owners[start:stop] = carriers[int(total.argmax())]
-    return np.where(counts * 2 >= np.median(counts), owners, 0)
-
-
-def _shrink(class_id: int, box: tuple[slice, slice], inside: np.ndarray, start: int, stop: int) -> _Region | None:
-    """The run of bins ``start:stop`` of a region, cut to the rows on which most of it is on."""
-    pixels = inside[:, start:stop]
-    on = np.flatnonzero(pixels.mean(axis=1) >= 0.5)
-    if not on.size:
-        return None
-    first, last = int(on[0]), int(on[-1]) + 1
-    return _Region(
-        class_id,
-        box[0].start + first,
-        box[0].start + last,
-        box[1].start + start,
-        box[1].start + stop,
-        pixels[first:last],
+) -> list[Region]:
+    limits = RegionRules(
+        min_bins=max(1, round(rules.min_bandwidth / geometry.bin_width)),
+        min_rows=max(1, math.floor(rules.min_duration / geometry.row_duration)),
+        max_gap=int(rules.max_gap / geometry.row_duration),
     )
+    carriers = carrier_regions(mask, confidence, classes, limits)
+    if meter is not None:
+        carriers = [
+            part
+            for region in carriers
+            for part in _split_at_guards(region, meter, region.support(mask, confidence), limits.min_bins)
+        ]
+    return carriers + pulsed_regions(mask, classes)
 
 
-def _split_at_guards(
-    region: _Region, meter: BandMeter, support: np.ndarray, min_bins: int
-) -> list[_Region]:
+def _split_at_guards(region: Region, meter: BandMeter, support: np.ndarray, min_bins: int) -> list[Region]:
     """The carriers of a region in whose guard bands the mask saw no noise."""
-    guards = meter.guards((region.row_start, region.row_stop), (region.bin_start, region.bin_stop), support)
-    starts = [region.bin_start, *(stop for _, stop in guards)]
-    stops = [*(start for start, _ in guards), region.bin_stop]
+    guards = find_guards(meter.profile(region.rows, region.bins)[slice(*region.bins)], support)
+    starts = [0, *(stop for _, stop in guards)]
+    stops = [*(start for start, _ in guards), len(support)]
     return [
-        replace(region, bin_start=a, bin_stop=b, pixels=region.pixels[:, a - region.bin_start : b - region.bin_start])
+        replace(region, bin_start=region.bin_start + a, bin_stop=region.bin_start + b, pixels=region.pixels[:, a:b])
         for a, b in zip(starts, stops)
         if b - a >= min_bins or not guards
     ]
 
 
-def _pulsed_regions(mask: np.ndarray, classes: Sequence[SignalClass]) -> list[_Region]:
-    regions = []
-    for class_id, signal_class in enumerate(classes):
-        if signal_class.kind is not ClassKind.PULSED:
-            continue
-        labelled, _ = ndimage.label(mask == class_id, structure=np.ones((3, 3), bool))
-        for index, (time, freq) in enumerate(ndimage.find_objects(labelled), start=1):
-            pixels = labelled[time, freq] == index
-            regions.append(_Region(class_id, time.start, time.stop, freq.start, freq.stop, pixels))
-    return regions
+@dataclass(frozen=True)
+class _Measured:
+    """What power says of a region: edges in bins; power and SNR where they are known."""
+
+    edges: tuple[float, float]
+    power_dbfs: float | None = None
+    snr_db: float | None = None
 
 
-def _measure(
-    region: _Region, kind: ClassKind, meter: BandMeter | None, frame: Frame, geometry: Geometry
-) -> dict[str, Any]:
-    """Edges, power, SNR and samples of a region, as fields of a band."""
-    row_range, bin_range = (region.row_start, region.row_stop), (region.bin_start, region.bin_stop)
-    edges: tuple[float, float] = bin_range
-    power_dbfs = snr_db = None
-    if meter is not None:
-        pulsed = kind is ClassKind.PULSED
-        edges = meter.pulse_edges(row_range, bin_range) if pulsed else meter.carrier_edges(row_range, bin_range)
-        power_dbfs, snr_db = meter.power(row_range, edges, pulsed=pulsed)
+def _measure(regions: Sequence[Region], classes: Sequence[SignalClass], meter: BandMeter | None) -> list[_Measured]:
+    if meter is None:
+        return [_Measured(region.bins) for region in regions]
+    boxes = [(r.rows, r.bins) for r in regions if classes[r.class_id].kind is not ClassKind.PULSED]
+    carriers = iter(zip(boxes, meter.carrier_edges(boxes), strict=True))
+    measured = []
+    for region in regions:
+        if classes[region.class_id].kind is ClassKind.PULSED:
+            edges = meter.pulse_edges(region.rows, region.bins)
+            measured.append(_Measured(edges, *meter.pulse_power(region.rows, edges)))
+        else:
+            box, (lower, upper) = next(carriers)
+            measured.append(_Measured((lower.position, upper.position), *meter.carrier_power(box, (lower, upper))))
+    return measured
+
+
+def _place(region: Region, edges: tuple[float, float], frame: Frame, geometry: Geometry) -> dict[str, Any]:
+    """Frequencies and samples of a region, as fields of a band."""
     start = region.row_start * geometry.row_samples
     stop = min(region.row_stop * geometry.row_samples, frame.valid_samples)
     center = 0.0 if frame.center_freq is None else frame.center_freq
@@ -365,9 +320,15 @@ def _measure(
         "freq_reference": "baseband" if frame.center_freq is None else "rf",
         "sample_start": frame.sample_start + start,
         "sample_count": stop - start,
-        "power_dbfs": power_dbfs,
-        "snr_db": snr_db,
     }
+
+
+def _calibrated(band: Band, calibration: PowerCalibration | None) -> Band:
+    """The band with its power in dBm, where that can be known."""
+    if calibration is None or band.power_dbfs is None:
+        return band
+    edges = band.freq_lower_edge, band.freq_upper_edge
+    return replace(band, power_dbm=calibration.power_dbm(band.power_dbfs, *edges, band.freq_reference))
 
 
 def _name_or_doubt(band: Band, rules: BandRules) -> Band:
@@ -375,21 +336,6 @@ def _name_or_doubt(band: Band, rules: BandRules) -> Band:
     if band.confidence >= rules.reject.get(band.label, 0.0):
         return band
     return replace(band, label=UNKNOWN_LABEL, guess=band.label)
-
-
-def _between(on: np.ndarray, gap: int) -> np.ndarray:
-    """Pixels that are off, with an on pixel before and after in time and at most ``gap`` rows off between."""
-    index = np.arange(on.shape[0])[:, None]
-    before = np.maximum.accumulate(np.where(on, index, -1), axis=0)
-    after = np.minimum.accumulate(np.where(on, index, on.shape[0])[::-1], axis=0)[::-1]
-    return ~on & (before >= 0) & (after < on.shape[0]) & (after - before - 1 <= gap)
-
-
-def _runs(owners: np.ndarray) -> list[tuple[int, int, int]]:
-    """Runs of equal, non-zero owners: ``(class_id, start, stop)``."""
-    cuts = np.flatnonzero(np.diff(owners)) + 1
-    starts, stops = [0, *cuts], [*cuts, owners.size]
-    return [(int(owners[a]), int(a), int(b)) for a, b in zip(starts, stops) if owners[a]]
 
 
 def _check_shapes(mask: np.ndarray, confidence: np.ndarray, rows: np.ndarray | None, geometry: Geometry) -> None:
