@@ -147,7 +147,8 @@ class Occupancy:
     def add(self, frame: Frame, bands: Sequence[Band], *, is_inferred: bool = True) -> list[OccupancyReport]:
         """Count a frame; the reports of the intervals that it ends, and one at its end if it is the last.
 
-        A frame that was not inferred lets time pass and is not counted.
+        A frame that was not inferred lets time pass and is not counted.  One that comes again, as the last, only ends
+        the stream.
 
         Raises
         ------
@@ -155,6 +156,8 @@ class Occupancy:
             If the frame begins before the end of the one before, or there are too many bins.
         """
         newest = self._frame
+        if newest is not None and frame.last and frame.index == newest.index:
+            return self.finish()
         if newest is not None and frame.sample_start < newest.watermark:
             raise BandError(f"a frame at sample {frame.sample_start} follows one up to {newest.watermark}; sort them")
         if newest is not None and _measure_of(newest) != _measure_of(frame):
@@ -171,9 +174,15 @@ class Occupancy:
                 self._count(frame, bands, start, stop)
             if stop % self._interval == 0:
                 reports.append(self._close())
-        if frame.last and self._open is not None:
-            reports.append(self._report(frame.watermark))
-        return reports
+        return reports + self.finish() if frame.last else reports
+
+    def finish(self) -> list[OccupancyReport]:
+        """The report of what came since the last one, if anything did: the stream ends."""
+        if self._open is None:
+            return []
+        report = self._report(self._frame.watermark)
+        self._open = None
+        return [report]
 
     def _clear(self) -> None:
         self._grid = _Grid()

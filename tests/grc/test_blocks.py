@@ -17,7 +17,7 @@ from mako.template import Template
 FOLDER = Path(__file__).parents[2] / "grc"
 FILES = sorted(FOLDER.glob("*.block.yml"))
 # What GRC leaves to the user: a variable of the flowgraph, and a file to choose.
-OWN_DEFAULTS = {"samp_rate", "path"}
+OWN_DEFAULTS = {"samp_rate", "destination"}
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def test_payloads_come_in_order_and_the_end_waits_for_them():
 def test_a_full_buffer_gives_the_oldest_up_and_counts_it():
     wire = Wire()
     wire.gate.clear()
-    delivery = run(wire, 1, buffer=10)
+    delivery = run(wire, 1, queue_depth=10)
     until(lambda: wire.opened and not delivery._waiting)  # the first is under way
     for number in range(1, 31):
         delivery.submit(payload(number))
@@ -100,7 +100,7 @@ def test_what_was_under_way_when_the_line_broke_is_sent_again_and_never_dropped(
     wire = Wire()
     wire.gate.clear()
     events = []
-    delivery = run(wire, 1, buffer=2, on_event=lambda event, fields: events.append((event, fields)))
+    delivery = run(wire, 1, queue_depth=2, on_event=lambda event, fields: events.append((event, fields)))
     until(lambda: wire.opened and not delivery._waiting)
     wire.is_up = False
     wire.gate.set()
@@ -155,7 +155,7 @@ def test_submitting_never_waits_in_live_mode():
     wire = Wire()
     wire.gate.clear()
     begin = time.monotonic()
-    delivery = run(wire, 20_000, buffer=5)
+    delivery = run(wire, 20_000, queue_depth=5)
     assert time.monotonic() - begin < 5.0  # a transport that hangs costs nothing
     wire.gate.set()
     counts = delivery.stop()
@@ -165,7 +165,7 @@ def test_submitting_never_waits_in_live_mode():
 def test_lossless_waits_for_room():
     wire = Wire()
     wire.largest = 1
-    counts = run(wire, 300, buffer=2, mode="lossless").stop()
+    counts = run(wire, 300, queue_depth=2, mode="lossless").stop()
     assert wire.received == list(range(300)) and counts.dropped == 0
 
 
@@ -173,7 +173,7 @@ def test_lossless_loses_its_patience_with_a_line_that_is_down(monkeypatch):
     monkeypatch.setattr("rfseg.feeds.delivery._PATIENCE", 0.05)
     wire = Wire(is_up=False)
     begin = time.monotonic()
-    delivery = run(wire, 1000, buffer=2, mode="lossless")
+    delivery = run(wire, 1000, queue_depth=2, mode="lossless")
     assert time.monotonic() - begin < 5.0  # one wait, not one for each payload
     assert delivery.counts().dropped == 998
     delivery.stop(timeout=0.0)
@@ -195,7 +195,7 @@ def test_pauses_that_make_no_sense_are_refused(values):
 
 
 def test_a_buffer_for_nothing_is_refused():
-    with pytest.raises(OptionError, match="buffer=0 must be an integer of at least 1"):
-        Delivery(Wire(), buffer=0)
+    with pytest.raises(OptionError, match="queue_depth=0 must be an integer of at least 1"):
+        Delivery(Wire(), queue_depth=0)
     with pytest.raises(OptionError, match="mode='fast' is unknown, expected one of live, lossless"):
         Delivery(Wire(), mode="fast")

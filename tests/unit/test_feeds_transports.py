@@ -288,7 +288,7 @@ def test_mqtt_survives_the_death_of_its_broker_and_counts_every_loss(tmp_path, m
     monkeypatch.setattr(MqttTransport, "open", connect_when_allowed)
     broker, events = Broker(tmp_path), []
     destination = f"mqtt://127.0.0.1:{broker.port}/site/north"
-    feed = Feed(destination, buffer=50, backoff=QUICK, on_event=lambda name, fields: events.append(name))
+    feed = Feed(destination, queue_depth=50, backoff=QUICK, on_event=lambda name, fields: events.append(name))
     with running(broker):
         before = Subscriber(broker.port, "site/north/#")
         may_connect.set()

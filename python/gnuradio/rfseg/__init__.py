@@ -7,22 +7,24 @@ neither torch nor ONNX Runtime, running a model needs the latter.
 
 from gnuradio import gr as _gr  # noqa: F401, registers the base classes of the bindings
 
-from .band_logger import band_logger
+from .band_feed import band_feed
 from .band_tagger import band_tagger
 from .band_tracker import band_tracker
 from .mask_to_bands import mask_to_bands
+from .occupancy import occupancy
 from .rf_segmenter import rf_segmenter
 from .rfseg_python import keys
 from .segmenter import segmenter
 from .spectrogram_sink import frame_geometry, spectrogram_sink
 
 __all__ = [
-    "band_logger",
+    "band_feed",
     "band_tagger",
     "band_tracker",
     "frame_geometry",
     "keys",
     "mask_to_bands",
+    "occupancy",
     "rf_segmenter",
     "segmenter",
     "spectrogram_sink",

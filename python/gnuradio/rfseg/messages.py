@@ -18,7 +18,7 @@ from rfseg.pipeline import FrameState
 
 from .rfseg_python import keys
 
-__all__ = ["BandsMessage", "FrameTag", "band_from_pmt", "band_to_pmt", "event_to_pmt"]
+__all__ = ["BandsMessage", "FrameTag", "band_from_pmt", "band_to_pmt", "event_from_pmt", "event_to_pmt"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +199,25 @@ def event_to_pmt(source: str, event: str, fields: dict[str, int | float | str]) 
     return _make_dict(entries)
 
 
+def event_from_pmt(message: pmt.pmt_base) -> tuple[str, str, dict[str, int | float | str | bool]]:
+    """Source, event and fields of a ``status`` message; the inverse of :func:`event_to_pmt`.
+
+    Raises
+    ------
+    BandError
+        If source or event is missing, or a value is neither a number, a text nor true or false.
+    """
+    read = _Reader(message, keys.STATUS)
+    source, event = read(keys.SOURCE, _to_text), read(keys.EVENT, _to_text)
+    fields = {}
+    entries = pmt.dict_items(message)
+    while pmt.is_pair(entries):
+        name = pmt.symbol_to_string(pmt.caar(entries))
+        fields[name] = read(name, _to_scalar)
+        entries = pmt.cdr(entries)
+    return source, event, {name: value for name, value in fields.items() if name not in (keys.SOURCE, keys.EVENT)}
+
+
 def _make_dict(entries: dict[str, pmt.pmt_base]) -> pmt.pmt_base:
     message = pmt.make_dict()
     for key, value in entries.items():
@@ -257,6 +276,17 @@ def _to_text(value: pmt.pmt_base) -> str:
     if pmt.is_symbol(value):
         return pmt.symbol_to_string(value)
     raise TypeError("a symbol")
+
+
+def _to_scalar(value: pmt.pmt_base) -> int | float | str | bool:
+    if pmt.is_uint64(value) or pmt.is_integer(value):
+        return pmt.to_python(value)
+    for convert in (_to_bool, _to_text, _to_real):
+        try:
+            return convert(value)
+        except TypeError:
+            continue
+    raise TypeError("a number, a symbol, or true or false")
 
 
 def _to_state(value: pmt.pmt_base) -> FrameState:

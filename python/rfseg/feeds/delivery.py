@@ -20,11 +20,11 @@ import numpy as np
 from ..errors import FeedError, OptionError
 from ..framequeue import LogPace, Mode, choose
 
-__all__ = ["DEFAULT_BUFFER", "Backoff", "Counts", "Delivery", "Payload", "Transport"]
+__all__ = ["DEFAULT_DEPTH", "Backoff", "Counts", "Delivery", "Payload", "Transport"]
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_BUFFER = 1024  # payloads; 20 s of frames of 20 ms
+DEFAULT_DEPTH = 1024  # payloads; 20 s of frames of 20 ms
 _LARGEST_BATCH = 64  # payloads that may be under way at once
 _PATIENCE = 10.0  # s that a lossless feed waits for room before it gives the oldest payload up
 _STOP_TIMEOUT = 5.0  # s to deliver what waits at the end
@@ -116,7 +116,7 @@ class Delivery:
     Parameters
     ----------
     transport : Transport
-    buffer : int
+    queue_depth : int
         Payloads that may wait besides those under way.
     mode : str
         ``live``: a full buffer gives its oldest payload up at once; ``lossless``: submitting waits for room first,
@@ -132,15 +132,15 @@ class Delivery:
         self,
         transport: Transport,
         *,
-        buffer: int = DEFAULT_BUFFER,
+        queue_depth: int = DEFAULT_DEPTH,
         mode: str = "live",
         backoff: Backoff = Backoff(),
         on_event: Callable[[str, dict[str, Any]], None] = lambda event, fields: None,
         rng: np.random.Generator | None = None,
     ) -> None:
-        if int(buffer) != buffer or buffer < 1:
-            raise OptionError(f"buffer={buffer!r} must be an integer of at least 1, the payloads that may wait")
-        self._transport, self._buffer, self._mode = transport, int(buffer), choose(Mode, mode, "mode")
+        if int(queue_depth) != queue_depth or queue_depth < 1:
+            raise OptionError(f"queue_depth={queue_depth!r} must be an integer of at least 1: payloads that may wait")
+        self._transport, self._depth, self._mode = transport, int(queue_depth), choose(Mode, mode, "mode")
         self._is_patient = self._mode is Mode.LOSSLESS  # until its patience has run out, and again after progress
         self._backoff, self._on_event = backoff, on_event
         self._rng = np.random.default_rng() if rng is None else rng
@@ -174,14 +174,19 @@ class Delivery:
         with self._changed:
             if self._is_patient:
                 self._is_patient = self._changed.wait_for(
-                    lambda: len(self._waiting) < self._buffer or self._deadline is not None, _PATIENCE
+                    lambda: len(self._waiting) < self._depth or self._deadline is not None, _PATIENCE
                 )
             self._submitted += 1
             self._waiting.append(payload)
-            if len(self._waiting) > self._buffer:
+            if len(self._waiting) > self._depth:
                 self._waiting.popleft()
                 self._dropped += 1
             self._changed.notify_all()
+
+    def drain(self, timeout: float = _STOP_TIMEOUT) -> None:
+        """Wait until everything is delivered or given up, at most ``timeout`` s."""
+        with self._changed:
+            self._changed.wait_for(lambda: not (self._waiting or self._under_way), timeout)
 
     def stop(self, timeout: float = _STOP_TIMEOUT) -> Counts:
         """Deliver what waits, for at most ``timeout`` s, and end; what is left then counts as dropped."""
@@ -247,6 +252,7 @@ class Delivery:
             self._sent += len(settled) if sent else 0
             self._refused += len(settled) if refused else 0
             self._is_patient = self._mode is Mode.LOSSLESS
+            self._changed.notify_all()
 
     def _pause(self, seconds: float) -> None:
         """Wait before the next attempt; the end cuts it short when its time is up."""

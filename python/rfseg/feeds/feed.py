@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any, Callable, Mapping
 
 from ..errors import FeedError
-from .delivery import DEFAULT_BUFFER, Backoff, Counts, Delivery, Transport
+from .delivery import DEFAULT_DEPTH, Backoff, Counts, Delivery, Transport
 from .destinations import Destination, parse_destination
 from .encodings import BandLines, Csv, Encoding, Json, NoOptions
 from .files import FileOptions, FileTransport
@@ -51,7 +51,7 @@ class Feed:
         One of :data:`ENCODINGS`.
     options : mapping or None
         Options of the encoding and of the transport by name: the fields of their dataclasses.
-    mode, buffer, backoff, on_event
+    mode, queue_depth, backoff, on_event
         Of :class:`~rfseg.feeds.delivery.Delivery`.
 
     Raises
@@ -69,7 +69,7 @@ class Feed:
         encoding: str = "json",
         options: Mapping[str, Any] | None = None,
         mode: str = "live",
-        buffer: int = DEFAULT_BUFFER,
+        queue_depth: int = DEFAULT_DEPTH,
         backoff: Backoff = Backoff(),
         on_event: Callable[[str, dict[str, Any]], None] = lambda event, fields: None,
     ) -> None:
@@ -79,7 +79,7 @@ class Feed:
         self._encoding_type, self._transport_type = _ENCODINGS[encoding], _TRANSPORTS[self._destination.scheme]
         chosen = _sort_options(options or {}, self._encoding_type[1], self._transport_type[1], self._destination)
         self._encoding_options, self._transport_options = chosen
-        self._delivery_options = {"mode": mode, "buffer": buffer, "backoff": backoff, "on_event": on_event}
+        self._delivery_options = {"mode": mode, "queue_depth": queue_depth, "backoff": backoff, "on_event": on_event}
         self._is_running = False
         self._reset()
 
@@ -115,6 +115,10 @@ class Feed:
         self._sequence += 1
         for payload in self._encoding.encode(message):
             self._delivery.submit(payload)
+
+    def drain(self) -> None:
+        """Wait until what waits is delivered, at most 5 s."""
+        self._delivery.drain()
 
     def stop(self, timeout: float | None = None) -> Counts:
         """Deliver what waits, for at most ``timeout`` s (5 by default), and end."""
