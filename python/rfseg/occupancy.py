@@ -156,7 +156,7 @@ class Occupancy:
             If the frame begins before the end of the one before, or there are too many bins.
         """
         newest = self._frame
-        if newest is not None and frame.last and frame.index == newest.index:
+        if newest is not None and frame.last and frame.sample_start == newest.sample_start:
             return self.finish()
         if newest is not None and frame.sample_start < newest.watermark:
             raise BandError(f"a frame at sample {frame.sample_start} follows one up to {newest.watermark}; sort them")

@@ -226,6 +226,14 @@ def test_the_end_of_the_stream_is_reported():
     assert whole.sample_stop == 1_000_000
 
 
+def test_a_frame_that_comes_again_as_the_last_ends_the_stream_and_counts_once():
+    occupancy, bands = Occupancy(OccupancyRules(**PLAIN)), [band(0, 1, 0, 100_000)]
+    assert occupancy.add(frame(0, 400_000), bands) == []
+    (report,) = occupancy.add(frame(0, 400_000, last=True), bands)
+    assert (report.sample_stop, duty(report)[5]) == (400_000, 0.25)
+    assert occupancy.finish() == []
+
+
 def test_csv_has_a_line_for_each_band_and_bin():
     occupancy = Occupancy(OccupancyRules(**{**PLAIN, "bin_width": 5e6, "min_width": 5e6}))
     time = RxTime(seconds=9, fraction=0.5)
