@@ -13,6 +13,7 @@ _LAGS = 24  # pulses over which a stagger may repeat; false and missing ones cou
 _CANDIDATES = 48
 _NEARLY = 0.75  # a shorter period is taken if it explains this share of what the best one does
 _LEAST_SHARE = 0.5  # of the pulses, that a period must explain
+_LEAST_FILLING = 0.4  # of the pulses that a pattern predicts, that are there
 _LEAST_PULSES = 4
 _LEAST_HITS = 3  # pulses that come again after a period
 _PAUSE = 12  # times the median interval; a longer one divides bursts, which need not be in step
@@ -90,8 +91,11 @@ def _pattern(t: np.ndarray, tolerance: float) -> PulsePattern:
     shares = np.array([_share(t, period, tolerance) for period in periods])
     if not shares.size or shares.max() < _LEAST_SHARE:
         return _jittered(t)
-    period = periods[int(np.flatnonzero(shares >= _NEARLY * shares.max())[0])]
-    return _fold(t, _refined(t, period, tolerance), tolerance)
+    for period in periods[shares >= max(_LEAST_SHARE, _NEARLY * shares.max())]:
+        pattern = _fold(t, _refined(t, period, tolerance), tolerance)
+        if pattern.share * t.size * pattern.interval >= _LEAST_FILLING * (t[-1] - t[0]):
+            return pattern
+    return _jittered(t)
 
 
 def _longest_burst(t: np.ndarray) -> np.ndarray:
@@ -162,7 +166,7 @@ def _fold(t: np.ndarray, period: float, tolerance: float) -> PulsePattern:
     largest = max(group.size for group in groups)
     groups = [group for group in groups if group.size >= max(2, _LEAST_POSITION * largest)]
     if not groups:
-        return _jittered(t)
+        return PulsePattern(kind=PatternKind.UNKNOWN, interval=0.0)
     slopes = [(np.round((t[g] - t[g][0]) / period), t[g] - t[g].mean()) for g in groups]
     slopes = [(k - k.mean(), rest) for k, rest in slopes]
     weight = sum(float(k @ k) for k, _ in slopes)
