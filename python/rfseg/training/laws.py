@@ -199,6 +199,9 @@ class LossLaw:
     smoothing: float = 0.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "error_form", ErrorForm(self.error_form))
+        object.__setattr__(self, "softmax", Softmax(self.softmax))
+        object.__setattr__(self, "balance", Balance(self.balance))
         _check_least(self, 0, "cross_entropy", "dice", "error", table="loss")
         if not 0 <= self.smoothing < 1:
             raise SceneError(f"loss.smoothing={self.smoothing!r} must be 0 or more and below 1")
@@ -253,6 +256,7 @@ class OptimizerLaw:
     rounds_to_half: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", OptimizerKind(self.kind))
         if not self.rate > 0:
             raise SceneError(f"optimizer.rate={self.rate!r} must be above 0")
         _check_least(self, 0, "weight_decay", "clip_norm", table="optimizer")
@@ -295,6 +299,7 @@ class ScheduleLaw:
     factor: float = 0.2
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", ScheduleKind(self.kind))
         _check_share(self, "warm_up", "decay", "final", "factor", table="schedule")
         _check_least(self, 1, "step_epochs", table="schedule")
         if self.warm_up + self.decay > 1:
@@ -336,6 +341,7 @@ class StopLaw:
     selection: Selection = Selection.LAST
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "selection", Selection(self.selection))
         _check_least(self, 0, "minutes", "steps", "epochs", table="stop")
         if not self.check_minutes > 0:
             raise SceneError(f"stop.check_minutes={self.check_minutes!r} must be above 0")

@@ -97,6 +97,7 @@ class TrainingRecipe:
     stop: StopLaw = field(default_factory=StopLaw)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "input", Input(self.input))
         if self.network not in ARCHITECTURES:
             raise SceneError(f"network={self.network!r} is unknown; choose one of {', '.join(ARCHITECTURES)}")
         self._check_classes()

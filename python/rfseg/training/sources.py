@@ -130,7 +130,8 @@ class LiveSource:
             width = 2 * crop if pivot >= 2 * crop and rng.random() < law.wide_share else crop
         fitting = [s for s in self._pool if s.width == width or (crop and s.width > width >= crop)]
         wanted = law.frames or max(_LEAST, law.columns // width)
-        chosen = rng.choice(len(fitting), size=min(len(fitting), wanted), replace=False)
+        size = max(2, min(len(fitting), wanted))  # the batch norm of pooled maps needs two
+        chosen = rng.choice(len(fitting), size=size, replace=len(fitting) < size)
         is_halved = bool(_generator(self._recipe, step).random() < law.half_share)
         self._refresh(step, len(chosen))
         return Draw(samples=[fitting[i] for i in chosen], width=width, is_halved=is_halved, rng=rng)
