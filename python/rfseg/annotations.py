@@ -54,6 +54,8 @@ def make_annotation(band: Band, *, sample_offset: int = 0, dataset: str = "") ->
     }
     if band.guess is not None:
         annotation["rfseg:guess"] = band.guess
+    if band.track is not None:
+        annotation["rfseg:track"] = band.track
     for name in ("power_dbfs", "snr_db"):
         if getattr(band, name) is not None:
             annotation[f"rfseg:{name}"] = round(getattr(band, name), 2)
