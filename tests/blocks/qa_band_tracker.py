@@ -189,6 +189,34 @@ def test_setters_change_the_rules_and_refuse_what_the_constructor_refuses(tracke
         rfseg.band_tracker(model=threshold_model, confirm_hits=5)
 
 
+def test_the_whole_chain_tags_samples_with_their_track(kit, threshold_model):
+    rate, count = 15.36e6, 2_764_800  # 180 ms: 18 frames of 10 ms
+    start, stop, row = 307_200 + 777, 1_996_800 + 333, 600
+    iq = kit.noise(count, level_db=-90.0, seed=1)
+    iq += kit.comb(count, bins=64, first=8, last=20, level_db=-60.0)
+    iq[start:stop] += kit.comb(stop - start, bins=64, first=40, last=55, level_db=-60.0)
+    chain = rfseg.rf_segmenter(rate, model=threshold_model, frame_duration=10e-3, mode="lossless", center_freq=2.4e9)
+    source, sink, tracks = kit.array_source(iq), kit.compare_sink(iq), kit.message_log()
+    top = gr.top_block()
+    top.connect(source, chain, sink)
+    top.msg_connect(chain, keys.TRACKS, tracks, "in")
+    kit.run(top)
+    assert (sink.received, sink.differing, chain.late_bands(), chain.tracks()) == (count, 0, 0, 2)
+    tagged = [(offset, band_from_pmt(value)) for offset, key, value in sink.tags if key == "band_start"]
+    ends = [m for m in tracks.messages if m["event"] == "end"]
+    low, high = (next(m for m in ends if (m["freq_lower_edge"] > 2.4e9) == is_high) for is_high in (False, True))
+    assert (low["sample_start"], low["sample_count"]) == (0, count)
+    assert abs(high["sample_start"] - start) <= row and abs(high["sample_start"] + high["sample_count"] - stop) <= row
+    assert high["freq_lower_edge"] == pytest.approx(2.4e9 + (40 - 32.5) * 240e3, abs=240e3)
+    assert high["freq_upper_edge"] == pytest.approx(2.4e9 + (56 - 32.5) * 240e3, abs=240e3)
+    for track in (low, high):
+        own = [(o, b) for o, b in tagged if b.track == track["track"]]
+        assert own[0][0] == track["sample_start"] and len(own) == track["band_count"]
+        assert all(o == b.sample_start for o, b in own)
+        assert own[-1][0] + own[-1][1].sample_count == track["sample_start"] + track["sample_count"]
+    assert len(tagged) == low["band_count"] + high["band_count"]
+
+
 # -- events as messages
 
 
