@@ -56,7 +56,7 @@ def make_annotation(band: Band, *, sample_offset: int = 0, dataset: str = "") ->
         annotation["rfseg:guess"] = band.guess
     if band.track is not None:
         annotation["rfseg:track"] = band.track
-    for name in ("power_dbfs", "snr_db"):
+    for name in ("power_dbfs", "power_dbm", "snr_db"):
         if getattr(band, name) is not None:
             annotation[f"rfseg:{name}"] = round(getattr(band, name), 2)
     identity = json.dumps([dataset, band.id, annotation], sort_keys=True)

@@ -14,6 +14,7 @@ from .contract import ClassKind, SignalClass
 
 __all__ = ["BandGroup", "BandGroups"]
 
+_LEVELS = ("power_dbfs", "power_dbm", "snr_db")
 _MIN_OVERLAP = 0.5  # of two carriers in one group: their common width over the width that both cover
 
 
@@ -63,6 +64,11 @@ class BandGroup:
         return _to_db(self._mean("power_dbfs")) if "power_dbfs" in self._sums else None
 
     @property
+    def power_dbm(self) -> float | None:
+        """Mean power, dBm (the mean is of watts), where the receiver is calibrated."""
+        return _to_db(self._mean("power_dbm")) if "power_dbm" in self._sums else None
+
+    @property
     def snr_db(self) -> float | None:
         """Mean signal-to-noise ratio, dB (the mean is of ratios), where it was measured."""
         return _to_db(self._mean("snr_db")) if "snr_db" in self._sums else None
@@ -86,11 +92,11 @@ class BandGroup:
         self.frames += frame_index != self._newest_frame
         self._newest_frame = frame_index
         weight = band.sample_count * band.bandwidth
-        for name in ("freq_lower_edge", "freq_upper_edge", "confidence", "power_dbfs", "snr_db"):
+        for name in ("freq_lower_edge", "freq_upper_edge", "confidence", *_LEVELS):
             value = getattr(band, name)
             if value is not None:
                 sums = self._sums.setdefault(name, [0.0, 0.0])
-                sums[0] += weight * (10.0 ** (value / 10.0) if name in ("power_dbfs", "snr_db") else value)
+                sums[0] += weight * (10.0 ** (value / 10.0) if name in _LEVELS else value)
                 sums[1] += weight
 
     def _mean(self, name: str) -> float:

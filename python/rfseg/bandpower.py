@@ -65,7 +65,7 @@ class BandMeter:
         self._valid = mask[:, 0] != NOT_INFERRED  # (T,)
         self._has_pulses = bool(self._pulsed.any())
         self._mean = self._linear(Reduction.MEAN)  # (T, F)
-        floor = NoiseFloor(dc_bin=self._dc_bin) if noise is None else noise
+        floor = NoiseFloor() if noise is None else noise
         floor.update(self._mean, ~self._background, center_freq=frame.center_freq)
         self._noise = floor.level()
         self._profiles: dict[Interval, np.ndarray] = {}

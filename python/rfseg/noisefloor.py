@@ -28,14 +28,10 @@ _FALL, _RISE = 0.5, 0.1  # share of a change that is believed per frame: what ri
 class NoiseFloor:
     """Noise power of each bin.
 
-    Parameters
-    ----------
-    dc_bin : int or None
-        A receiver's spike there is no noise: it and its neighbours take the level of those next to them.
+    The bin at the centre and its neighbours, in which many receivers have a spike, take the level beside them.
     """
 
-    def __init__(self, *, dc_bin: int | None = None) -> None:
-        self._dc_bin = dc_bin
+    def __init__(self) -> None:
         self._log: np.ndarray | None = None  # (F,), nepers; NaN where it was never seen
         self._center_freq: float | None = None
 
@@ -52,8 +48,8 @@ class NoiseFloor:
             Hz; another one than before makes the floor begin anew.
         """
         seen = frame_floor(mean, busy)
-        if self._dc_bin is not None:
-            seen[max(0, self._dc_bin - 1) : self._dc_bin + 2] = np.nan
+        middle = seen.size // 2
+        seen[middle - 1 : middle + 2] = np.nan
         with np.errstate(invalid="ignore"):
             seen = np.log(seen)
         if self._log is None or self._log.shape != seen.shape or center_freq != self._center_freq:

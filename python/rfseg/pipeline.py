@@ -13,6 +13,8 @@ from .contract import NOT_INFERRED, Contract
 from .errors import GeometryError
 from .geometry import Frame, Geometry, RxTime, make_geometry
 from .inference import Session
+from .noisefloor import NoiseFloor
+from .powercalibration import PowerCalibration
 from .published import picture_rows
 from .published_geometry import PictureGeometry
 from .spectrogram import frame_rows
@@ -79,6 +81,7 @@ def segment_recording(
     *,
     frame_duration: float | None = None,
     rules: BandRules | None = None,
+    calibration: PowerCalibration | None = None,
 ) -> Iterator[FrameResult]:
     """Segment a recording; memory does not grow with its length.
 
@@ -89,6 +92,8 @@ def segment_recording(
         recording is shorter than that.
     rules : BandRules or None
         None for the defaults, with the model's own thresholds of rejection.
+    calibration : PowerCalibration or None
+        Gives the bands power in dBm too.
 
     Raises
     ------
@@ -100,7 +105,7 @@ def segment_recording(
     if frame_duration is None:
         frame_duration = fitting_frame_duration(contract, recording.sample_count / recording.samp_rate)
     geometry = contract.make_frame_geometry(recording.samp_rate, frame_duration=frame_duration)
-    next_id = 0
+    next_id, noise = 0, NoiseFloor()
     for frame, iq in iter_frames(recording, geometry):
         rows, limits, non_finite = _model_rows(contract, iq, geometry)
         mask, confidence = segment_rows(session, rows, frame, geometry, limits=limits)
@@ -112,6 +117,8 @@ def segment_recording(
             geometry=geometry,
             classes=contract.classes,
             rules=rules,
+            noise=noise,
+            calibration=calibration,
             model=contract.name,
             first_id=next_id,
         )

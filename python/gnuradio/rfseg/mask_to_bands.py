@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Sequence
 
 import numpy as np
 import pmt
@@ -17,7 +18,9 @@ from rfseg.errors import BandError
 from rfseg.framequeue import DEFAULT_QUEUE_DEPTH, DropPolicy, FrameWorker, LogPace, Mode, choose
 from rfseg.inference import DEFAULT_MODEL
 from rfseg.modelfile import load_contract
+from rfseg.noisefloor import NoiseFloor
 from rfseg.pipeline import FrameState
+from rfseg.powercalibration import PowerCalibration
 
 from .messages import BandsMessage, FrameTag
 from .rfseg_python import keys
@@ -72,6 +75,11 @@ class mask_to_bands(gr.basic_block):
     reject : float or None
         Bands below this confidence are labelled ``Unknown`` and name the class they resemble, 0 to 1; 0 for none,
         None for what the model says of each class.
+    mask_dc : bool
+        Whether a spike at the centre of the spectrum is the receiver's: edges, power and noise are measured without it.
+    calibration : float, str, Path, sequence of (float, float), or None
+        What 0 dBFS is at the receiver's input, dBm: a number; pairs of frequency (Hz) and dBm; or a CSV file of such
+        lines.  Bands then have their power in dBm too.
     """
 
     def __init__(
@@ -87,6 +95,8 @@ class mask_to_bands(gr.basic_block):
         min_confidence: float = BandRules.min_confidence,
         max_gap: float = BandRules.max_gap,
         reject: float | None = None,
+        mask_dc: bool = BandRules.mask_dc,
+        calibration: float | str | Path | Sequence[tuple[float, float]] | None = None,
     ) -> None:
         contract = model if isinstance(model, Contract) else load_contract(model)
         geometry = contract.make_geometry(samp_rate, frame_duration=frame_duration)
@@ -107,7 +117,9 @@ class mask_to_bands(gr.basic_block):
             min_duration=min_duration,
             min_confidence=min_confidence,
             max_gap=max_gap,
+            mask_dc=mask_dc,
         )
+        self.set_calibration(calibration)
         self._failure_pace = LogPace()
         self._publishing = threading.Lock()
         self._mode = choose(Mode, mode, "mode")
@@ -137,6 +149,14 @@ class mask_to_bands(gr.basic_block):
     def set_reject(self, reject: float | None) -> None:
         """Bands below this confidence are labelled ``Unknown``; None: as the model says; from the next frame on."""
         self._rules = replace(self._rules, reject=BandRules.for_model(self._contract, reject=reject).reject)
+
+    def set_mask_dc(self, mask_dc: bool) -> None:
+        """Whether a spike at the centre is the receiver's and counts in nothing; from the next frame on."""
+        self._rules = replace(self._rules, mask_dc=mask_dc)
+
+    def set_calibration(self, calibration: float | str | Path | Sequence[tuple[float, float]] | None) -> None:
+        """What 0 dBFS is in dBm, as for the constructor; from the next frame on."""
+        self._calibration = None if calibration is None else PowerCalibration.read(calibration)
 
     def rules(self) -> BandRules:
         """The rules in use."""
@@ -171,6 +191,8 @@ class mask_to_bands(gr.basic_block):
                 geometry=self._geometry,
                 classes=self._contract.classes,
                 rules=self._rules,
+                noise=self._noise,
+                calibration=self._calibration,
                 model=tag.model,
                 first_id=self._next_id,
             )
@@ -298,5 +320,6 @@ class mask_to_bands(gr.basic_block):
         self._rows: _FrameRows | None = None
         self._filled = 0  # rows of it
         self._next_id = 0
+        self._noise = NoiseFloor()
         self._frames = self._bands = self._dropped = self._failed = 0
         self._newest: BandsMessage | None = None

@@ -157,7 +157,8 @@ def band_to_pmt(band: Band) -> pmt.pmt_base:
         keys.SAMPLE_COUNT: pmt.from_uint64(band.sample_count),
         keys.MODEL: pmt.intern(band.model),
     }
-    for key, value in ((keys.POWER_DBFS, band.power_dbfs), (keys.SNR_DB, band.snr_db)):
+    measured = (keys.POWER_DBFS, band.power_dbfs), (keys.POWER_DBM, band.power_dbm), (keys.SNR_DB, band.snr_db)
+    for key, value in measured:
         if value is not None:
             entries[key] = pmt.from_double(value)
     if band.track is not None:
@@ -185,6 +186,7 @@ def band_from_pmt(message: pmt.pmt_base) -> Band:
         sample_start=read(keys.SAMPLE_START, _to_uint),
         sample_count=read(keys.SAMPLE_COUNT, _to_uint),
         power_dbfs=read.optional(keys.POWER_DBFS, _to_real),
+        power_dbm=read.optional(keys.POWER_DBM, _to_real),
         snr_db=read.optional(keys.SNR_DB, _to_real),
         model=read(keys.MODEL, _to_text),
         track=read.optional(keys.TRACK, _to_uint),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Sequence
 
 from gnuradio import blocks, gr
 from rfseg.bands import BandRules
@@ -71,6 +72,11 @@ class rf_segmenter(gr.hier_block2):
     reject : float or None
         Bands below this confidence are labelled ``Unknown`` and name the class they resemble, 0 to 1; 0 for none,
         None for what the model says of each class.
+    mask_dc : bool
+        Whether a spike at the centre of the spectrum is the receiver's: edges, power and noise are measured without it.
+    calibration : float, str, Path, sequence of (float, float), or None
+        What 0 dBFS is at the receiver's input, dBm: a number; pairs of frequency (Hz) and dBm; or a CSV file of such
+        lines.  Bands then have their power in dBm too.
     """
 
     def __init__(
@@ -92,6 +98,8 @@ class rf_segmenter(gr.hier_block2):
         min_confidence: float = BandRules.min_confidence,
         max_gap: float = BandRules.max_gap,
         reject: float | None = None,
+        mask_dc: bool = BandRules.mask_dc,
+        calibration: float | str | Path | Sequence[tuple[float, float]] | None = None,
     ) -> None:
         session = Session(model, threads=threads) if isinstance(model, (str, Path)) else model
         contract = session.contract
@@ -127,6 +135,8 @@ class rf_segmenter(gr.hier_block2):
             min_confidence=min_confidence,
             max_gap=max_gap,
             reject=reject,
+            mask_dc=mask_dc,
+            calibration=calibration,
         )
         self._tagger = band_tagger(
             samp_rate, model=contract, frame_duration=frame_duration, mode=mode, item_type=item_type, hold=hold
@@ -187,6 +197,14 @@ class rf_segmenter(gr.hier_block2):
     def set_reject(self, reject: float | None) -> None:
         """Bands below this confidence are labelled ``Unknown``; None: as the model says; from the next frame on."""
         self._to_bands.set_reject(reject)
+
+    def set_mask_dc(self, mask_dc: bool) -> None:
+        """Whether a spike at the centre is the receiver's and counts in nothing; from the next frame on."""
+        self._to_bands.set_mask_dc(mask_dc)
+
+    def set_calibration(self, calibration: float | str | Path | Sequence[tuple[float, float]] | None) -> None:
+        """What 0 dBFS is in dBm, as for the constructor; from the next frame on."""
+        self._to_bands.set_calibration(calibration)
 
     def model(self) -> str:
         """Name of the model in use."""

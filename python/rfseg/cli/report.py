@@ -15,7 +15,7 @@ __all__ = ["Report"]
 
 _GROUP_FIELDS = (
     "label", "guess", "class_id", "freq_lower_edge", "freq_upper_edge", "freq_reference", "frames", "bands", "confidence",
-    "power_dbfs", "snr_db",
+    "power_dbfs", "power_dbm", "snr_db",
 )  # fmt: skip
 
 

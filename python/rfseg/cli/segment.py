@@ -20,6 +20,7 @@ from ..bands import BandRules
 from ..inference import DEFAULT_MODEL, Session
 from ..picture import RecordingPicture, require_matplotlib
 from ..pipeline import FrameResult, segment_recording
+from ..powercalibration import PowerCalibration
 from ..sigmf import Recording, open_recording
 from .report import Report
 from .table import format_bands
@@ -48,6 +49,11 @@ def add_parser(commands: Any) -> None:
         "--reject", type=_finite, metavar="P",
         help="bands below this confidence are labelled Unknown; 0 for none (default: what the model says of each class)",
     )  # fmt: skip
+    add(
+        "--calibration", metavar="DBM",
+        help="what 0 dBFS is at the receiver's input, dBm, or a CSV file of lines Hz,dBm; bands then have power in dBm too",
+    )  # fmt: skip
+    add("--keep-dc", action="store_true", help="the spike at the centre is a signal and not the receiver's")
     add("--json", action="store_true", help="print JSON instead of the table")
     add("--no-picture", action="store_true", help="draw no picture")
     add("--threads", type=_count, default=0, metavar="N", help="threads of the inference (default: one a core)")
@@ -74,9 +80,10 @@ def run(options: argparse.Namespace) -> None:
     session = Session(options.model, threads=options.threads)
     report = Report(recording=recording, contract=session.contract)
     _check_hash(recording, report)
-    rules = BandRules.for_model(session.contract, reject=options.reject)
+    rules = BandRules.for_model(session.contract, reject=options.reject, mask_dc=not options.keep_dc)
+    calibration = None if options.calibration is None else PowerCalibration.read(options.calibration)
     frame_duration = None if options.frame_ms is None else options.frame_ms * 1e-3
-    results = segment_recording(recording, session, frame_duration=frame_duration, rules=rules)
+    results = segment_recording(recording, session, frame_duration=frame_duration, rules=rules, calibration=calibration)
     _segment(recording, session, report, options.out, results, draw=not options.no_picture)
     for warning in report.warnings:
         print(f"rfseg: warning: {warning}", file=sys.stderr)
