@@ -27,7 +27,8 @@ class RowPulses:
     times : float64 (n,)
         Their middles, s from the start of the frame; half a row off at most.
     widths : float64 (n,)
-        s; what is shorter than a third of the FFT's window looks that long.
+        Of pulses without a chirp or code, s; what is shorter than a third of the FFT's window looks that long.  Of a
+        chirp it is the time that each bin lasts: the maxima of its bins are from different segments.
     """
 
     times: np.ndarray
