@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import http.server
 import json
 import os
-import shutil
 import socket
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import zmq
@@ -207,77 +204,7 @@ def test_zeromq_tries_again_until_an_address_is_free():
 # -- MQTT
 
 
-class Broker:
-    """A mosquitto of the test's own."""
-
-    def __init__(self, folder: Path, *lines: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.config = folder / "mosquitto.conf"
-        lines = lines or (f"listener {self.port} 127.0.0.1", "allow_anonymous true")
-        self.config.write_text("".join(line.replace("PORT", str(self.port)) + "\n" for line in lines))
-        self.config.chmod(0o644)
-        self.process: subprocess.Popen | None = None
-
-    def start(self) -> None:
-        """Start, and wait until it listens."""
-        program = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
-        assert program, "mosquitto is missing: apt-get install mosquitto"
-        self.process = subprocess.Popen([program, "-c", str(self.config)], stderr=subprocess.DEVNULL)
-        until(self._is_listening)
-
-    def kill(self) -> None:
-        """As a crash does."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def _is_listening(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-class Subscriber:
-    """Counts what a broker hands on."""
-
-    def __init__(self, port: int, topic: str) -> None:
-        import paho.mqtt.client as paho
-
-        versions = getattr(paho, "CallbackAPIVersion", None)
-        self._client = paho.Client(*([versions.VERSION2] if versions else []))
-        self.contents: list[bytes] = []
-        self.topics: set[str] = set()
-        subscribed = threading.Event()
-        self._client.on_message = self._on_message
-        self._client.on_subscribe = lambda *_: subscribed.set()
-        self._client.connect("127.0.0.1", port)
-        self._client.subscribe(topic, qos=1)
-        self._client.loop_start()
-        assert subscribed.wait(TIMEOUT)
-
-    def _on_message(self, client, data, arrived) -> None:
-        self.topics.add(arrived.topic)
-        self.contents.append(arrived.payload)
-
-    def close(self) -> None:
-        """Leave."""
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-@contextlib.contextmanager
-def running(broker: Broker):
-    """The broker, until the block ends."""
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.kill()
-
-
-def test_mqtt_survives_the_death_of_its_broker_and_counts_every_loss(tmp_path, monkeypatch):
+def test_mqtt_survives_the_death_of_its_broker_and_counts_every_loss(broker, subscribe, monkeypatch):
     connect, may_connect = MqttTransport.open, threading.Event()
 
     def connect_when_allowed(transport: MqttTransport) -> None:
@@ -286,37 +213,35 @@ def test_mqtt_survives_the_death_of_its_broker_and_counts_every_loss(tmp_path, m
         connect(transport)
 
     monkeypatch.setattr(MqttTransport, "open", connect_when_allowed)
-    broker, events = Broker(tmp_path), []
+    events = []
     destination = f"mqtt://127.0.0.1:{broker.port}/site/north"
     feed = Feed(destination, queue_depth=50, backoff=QUICK, on_event=lambda name, fields: events.append(name))
-    with running(broker):
-        before = Subscriber(broker.port, "site/north/#")
-        may_connect.set()
-        feed.start()
-        for number in range(100):
-            feed.publish(message(number))
-            until(lambda: feed.counts().waiting < 40)
-        until(lambda: len(before.contents) == 100)
-        may_connect.clear()
-        broker.kill()
+    broker.start()
+    before = subscribe(broker.port, "site/north/#")
+    may_connect.set()
+    feed.start()
+    for number in range(100):
+        feed.publish(message(number))
+        until(lambda: feed.counts().waiting < 40)
+    until(lambda: len(before.contents) == 100)
+    may_connect.clear()
+    broker.kill()
 
-        begin = time.monotonic()
-        for number in range(100, 1000):
-            feed.publish(message(number))
-        assert time.monotonic() - begin < 2.0  # as long as JSON takes, whatever the network does
-        down = feed.counts()
-        assert down.submitted == 1000 == down.sent + down.dropped + down.waiting
+    begin = time.monotonic()
+    for number in range(100, 1000):
+        feed.publish(message(number))
+    assert time.monotonic() - begin < 2.0  # as long as JSON takes, whatever the network does
+    down = feed.counts()
+    assert down.submitted == 1000 == down.sent + down.dropped + down.waiting
 
-        broker.start()
-        after = Subscriber(broker.port, "site/north/#")
-        may_connect.set()
-        until(lambda: feed.counts().waiting == 0)
-        for number in range(1000, 1020):
-            feed.publish(message(number))
-        counts = feed.stop()
-        until(lambda: len({*before.contents, *after.contents}) == 1020 - counts.dropped)
-        before.close()
-        after.close()
+    broker.start()
+    after = subscribe(broker.port, "site/north/#")
+    may_connect.set()
+    until(lambda: feed.counts().waiting == 0)
+    for number in range(1000, 1020):
+        feed.publish(message(number))
+    counts = feed.stop()
+    until(lambda: len({*before.contents, *after.contents}) == 1020 - counts.dropped)
 
     assert events == ["connected", "disconnected", "connected"]
     first, second = set(totals(before.contents)), set(totals(after.contents))
@@ -327,51 +252,47 @@ def test_mqtt_survives_the_death_of_its_broker_and_counts_every_loss(tmp_path, m
 
 
 @pytest.mark.parametrize("qos", [0, 2])
-def test_mqtt_with_other_qualities_of_service(tmp_path, qos):
-    with running(Broker(tmp_path)) as broker:
-        subscriber = Subscriber(broker.port, "rfseg/status")
-        counts = send(Feed(f"mqtt://:{broker.port}", options={"qos": qos}), 150)
-        until(lambda: len(subscriber.contents) == 150)
-        subscriber.close()
+def test_mqtt_with_other_qualities_of_service(broker, subscribe, qos):
+    broker.start()
+    subscriber = subscribe(broker.port, "rfseg/status")
+    counts = send(Feed(f"mqtt://:{broker.port}", options={"qos": qos}), 150)
+    until(lambda: len(subscriber.contents) == 150)
     assert (counts.sent, counts.dropped) == (150, 0)
     assert totals(subscriber.contents) == list(range(150))
 
 
 # paho-mqtt 1.6 leaves the socket of a handshake that failed to the garbage collector.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_mqtt_with_tls_and_a_password_from_a_file_or_the_environment(tmp_path, monkeypatch):
+def test_mqtt_with_tls_and_a_password_from_a_file_or_the_environment(tmp_path, broker, monkeypatch):
     run = {"check": True, "stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     certificate, key, passwords = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "passwords"
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
     subprocess.run([*command.split(), "-keyout", key, "-out", certificate], **run)
     subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "radio", "secret"], **run)
-    for path in (tmp_path, key, passwords):
-        path.chmod(0o755)  # mosquitto gives root's rights up before it reads them
-    broker = Broker(
-        tmp_path, "listener PORT 127.0.0.1", f"certfile {certificate}", f"keyfile {key}",
-        "allow_anonymous false", f"password_file {passwords}", "user root",
-    )  # fmt: skip
+    broker.configure(
+        f"certfile {certificate}", f"keyfile {key}", "allow_anonymous false", f"password_file {passwords}", "user root"
+    )
+    broker.start()
     credentials = tmp_path / "credentials"
     credentials.write_text("radio\nsecret\n")
     destination, options = f"mqtts://127.0.0.1:{broker.port}", {"ca_file": str(certificate)}
-    with running(broker):
-        assert send(Feed(destination, options={**options, "credentials_file": str(credentials)}), 5).sent == 5
-        monkeypatch.setenv(USERNAME_VARIABLE, "radio")
-        monkeypatch.setenv(PASSWORD_VARIABLE, "secret")
-        assert send(Feed(destination, options=options), 5).sent == 5
+    assert send(Feed(destination, options={**options, "credentials_file": str(credentials)}), 5).sent == 5
+    monkeypatch.setenv(USERNAME_VARIABLE, "radio")
+    monkeypatch.setenv(PASSWORD_VARIABLE, "secret")
+    assert send(Feed(destination, options=options), 5).sent == 5
 
-        def failure(feed: Feed) -> str:
-            events = []
-            feed._delivery_options["on_event"] = lambda *event: events.append(event)
-            feed.start()
-            feed.publish(message(0))
-            until(lambda: events)
-            assert feed.stop(timeout=0.0).sent == 0
-            return events[0][1]["reason"]
+    def failure(feed: Feed) -> str:
+        events = []
+        feed._delivery_options["on_event"] = lambda *event: events.append(event)
+        feed.start()
+        feed.publish(message(0))
+        until(lambda: events)
+        assert feed.stop(timeout=0.0).sent == 0
+        return events[0][1]["reason"]
 
-        assert "certificate verify failed" in failure(Feed(destination))  # of an authority that is not trusted
-        monkeypatch.setenv(PASSWORD_VARIABLE, "wrong")
-        assert "the broker refuses: " in failure(Feed(destination, options=options))
+    assert "certificate verify failed" in failure(Feed(destination))  # of an authority that is not trusted
+    monkeypatch.setenv(PASSWORD_VARIABLE, "wrong")
+    assert "the broker refuses: " in failure(Feed(destination, options=options))
     gc.collect()
 
 
