@@ -125,10 +125,10 @@ def share_edges(
             upper, lower = shared[one][1], shared[other][0]
             if upper.position <= lower.position and upper.is_step == lower.is_step:
                 continue
-            place = max(upper, lower, key=lambda e: (e.is_step, e.inner / e.outer)).position
-            if shared[one][0].position + 1.0 <= place <= shared[other][1].position - 1.0:
-                shared[one][1] = replace(upper, position=place)
-                shared[other][0] = replace(lower, position=place)
+            best = max(upper, lower, key=lambda e: (e.is_step, e.inner / e.outer))
+            if shared[one][0].position + 1.0 <= best.position <= shared[other][1].position - 1.0:
+                mirrored = replace(best, inner=best.outer, outer=best.inner)
+                shared[one][1], shared[other][0] = (best, mirrored) if best is upper else (mirrored, best)
     return [(low, high) for low, high in shared]
 
 

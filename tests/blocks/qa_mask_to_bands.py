@@ -91,7 +91,17 @@ def test_rows_give_power(kit, threshold_model):
     (band,) = bench.messages[0]["bands"]
     # Eleven bins of -50 dBFS; a hann window counts noise-like power 1.5 times.
     assert band["power_dbfs"] == pytest.approx(-50 + 10 * np.log10(11 / 1.5), abs=0.2)
-    assert band["snr_db"] == pytest.approx(40.0, abs=0.2)
+    assert band["snr_db"] == pytest.approx(40.0, abs=0.2) and "power_dbm" not in band
+
+
+def test_a_calibration_gives_power_in_dbm(kit, threshold_model, tmp_path):
+    rows = np.full((ROWS, 2, BINS), -90.0, np.float32)
+    rows[:, :, CARRIER] = -50.0
+    (tmp_path / "receiver.csv").write_text("1e9,-30\n")
+    for calibration in (-30.0, str(tmp_path / "receiver.csv")):
+        options = {"rows": rows.reshape(ROWS, -1), "mode": "lossless", "calibration": calibration}
+        (band,) = Bench(kit, threshold_model, [frame_tag(0, last=True)], **options).messages[0]["bands"]
+        assert band["power_dbm"] == pytest.approx(band["power_dbfs"] - 30.0)
 
 
 def test_a_stream_that_ends_without_a_last_frame_keeps_no_sample_waiting(kit, threshold_model):
