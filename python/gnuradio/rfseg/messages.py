@@ -161,6 +161,8 @@ def band_to_pmt(band: Band) -> pmt.pmt_base:
     for key, value in measured:
         if value is not None:
             entries[key] = pmt.from_double(value)
+    if band.guess is not None:
+        entries[keys.GUESS] = pmt.intern(band.guess)
     if band.track is not None:
         entries[keys.TRACK] = pmt.from_uint64(band.track)
     return _make_dict(entries)
@@ -190,6 +192,7 @@ def band_from_pmt(message: pmt.pmt_base) -> Band:
         snr_db=read.optional(keys.SNR_DB, _to_real),
         model=read(keys.MODEL, _to_text),
         track=read.optional(keys.TRACK, _to_uint),
+        guess=read.optional(keys.GUESS, _to_text),
     )
 
 
