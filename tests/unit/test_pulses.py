@@ -29,7 +29,7 @@ def with_pulses(starts: np.ndarray, width: int, snr_db: float, *, seed: int = 1,
     return iq
 
 
-STARTS = np.arange(321, COUNT - 2000, 10_000)  # every ms
+STARTS = np.arange(321, COUNT - 3000, 10_000)  # every ms
 
 
 @pytest.mark.parametrize("width", [1, 7, 100, 3000])
@@ -62,7 +62,7 @@ def test_widths_are_those_at_half_and_a_quarter_of_the_power():
 # (samples, dB): share found within a tenth of the width or two samples, as measured with a margin
 @pytest.mark.parametrize("width, snr_db, least", [(10, 12.0, 0.9), (100, 3.0, 0.8), (100, 6.0, 0.95), (1000, -3.0, 0.8)])
 def test_weak_pulses_are_found(width, snr_db, least):
-    found = [measure_pulses(with_pulses(STARTS, width, snr_db, seed=s), RATE) for s in range(4)]
+    found = [measure_pulses(with_pulses(STARTS, width, snr_db, seed=s), RATE) for s in range(2)]
     near = [np.abs(STARTS[:, None] - r.pulses.starts).min(axis=1) <= max(2, width / 10) for r in found]
     assert np.mean(near) >= least
     for report in found:
@@ -72,7 +72,7 @@ def test_weak_pulses_are_found(width, snr_db, least):
 
 
 def test_noise_has_no_pulses():
-    assert sum(measure_pulses(noise(400_000, seed=s), RATE).pulses.count for s in range(3)) <= 1
+    assert sum(measure_pulses(noise(300_000, seed=s), RATE).pulses.count for s in range(2)) <= 1
 
 
 def test_a_signal_that_never_pauses_has_no_pulses():
@@ -195,7 +195,7 @@ def rows_of(starts: np.ndarray, width: float, *, level: float = 0.1) -> np.ndarr
 BINS = (48, 58)  # around 5 MHz
 
 
-@pytest.mark.parametrize("width", [5e-6, 20e-6, 60e-6])
+@pytest.mark.parametrize("width", [5e-6, 60e-6])
 def test_rows_tell_the_row_of_a_pulse_and_its_width(width):
     starts = 0.5e-3 + 1.3e-3 * np.arange(14)
     found = pulses_in_rows(rows_of(starts, width), GEOMETRY, bins=BINS)

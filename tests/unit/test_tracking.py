@@ -417,6 +417,16 @@ def test_an_edge_out_of_view_moves_no_median():
     assert len({e.track.track for e in events}) == 1 and events[-1].track.sample_count > 30 * FRAME
 
 
+def test_an_edge_that_comes_into_view_is_the_tracks_own():
+    frames = make_frames(5, center=CENTER + 26e6) + make_frames(10, start=5 * FRAME)
+    frames[-1] = replace(frames[-1], last=True)
+    events, _ = run(BandTracker(CLASSES), frames, [carrier(frames=(0, 15))])
+    assert [(e.kind, e.track.track, e.track.freq_lower_edge) for e in events] == [
+        (EventKind.ONSET, 1, CENTER + 26e6 - RATE / 2),  # as far as it can be seen
+        (EventKind.END, 1, CENTER - 9e6),
+    ]
+
+
 @pytest.mark.parametrize("centers", [(None, CENTER), (CENTER, None)])
 def test_a_centre_that_becomes_known_or_unknown_ends_all_tracks(centers):
     frames = make_frames(5, center=centers[0]) + make_frames(5, center=centers[1], start=5 * FRAME)

@@ -71,8 +71,8 @@ class LiveTrack:
         self._end_time: RxTime | None = None
         self._votes: dict[tuple[str, int], float] = {}
         self._medians = {name: StreamingMedian() for name in _MEASURES}
-        self._lower: deque[float] = deque([band.freq_lower_edge], maxlen=_RECENT)
-        self._upper: deque[float] = deque([band.freq_upper_edge], maxlen=_RECENT)
+        self._lower: deque[float] = deque(maxlen=_RECENT)  # edges that were in view
+        self._upper: deque[float] = deque(maxlen=_RECENT)
         self.edges = band.freq_lower_edge, band.freq_upper_edge
         self.band_count = self.pulse_count = 0
         self._confidence = 0.0  # sum over samples
@@ -107,10 +107,15 @@ class LiveTrack:
             is_hidden = (name == "freq_lower_edge" and not sees[0]) or (name == "freq_upper_edge" and not sees[1])
             if value is not None and not is_hidden:
                 self._medians[name].add(value)
-        for edge, seen, recent in zip((band.freq_lower_edge, band.freq_upper_edge), sees, (self._lower, self._upper)):
-            if seen:
-                recent.append(edge)
-        self.edges = statistics.median(self._lower), statistics.median(self._upper)
+        if sees[0]:
+            self._lower.append(band.freq_lower_edge)
+        if sees[1]:
+            self._upper.append(band.freq_upper_edge)
+        low, high = min(self.edges[0], band.freq_lower_edge), max(self.edges[1], band.freq_upper_edge)
+        self.edges = (
+            statistics.median(self._lower) if self._lower else low,
+            statistics.median(self._upper) if self._upper else high,
+        )
 
     def _vote(self, band: Band) -> None:
         for name in self._votes:
