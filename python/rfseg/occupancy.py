@@ -212,22 +212,16 @@ class Occupancy:
         self, bands: Sequence[Band], bins: tuple[int, int], samples: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """For each bin the samples in which any band touches it, and the end of the last, -1 for none; int64."""
-        boxes = []
-        for band in bands:
+        occupied = np.zeros(bins[1] - bins[0], np.int64)
+        seen = np.full(bins[1] - bins[0], -1, np.int64)
+        for band in sorted(bands, key=lambda b: b.sample_start):
             first = max(_floor(band.freq_lower_edge / self.rules.bin_width), bins[0]) - bins[0]
             last = min(_ceil(band.freq_upper_edge / self.rules.bin_width), bins[1]) - bins[0]
             begin, end = max(band.sample_start, samples[0]), min(band.sample_start + band.sample_count, samples[1])
             if first < last and begin < end:
-                boxes.append((begin, end, slice(first, last)))
-        occupied = np.zeros(bins[1] - bins[0], np.int64)
-        seen = np.full(bins[1] - bins[0], -1, np.int64)
-        times = sorted({time for box in boxes for time in box[:2]})
-        for begin, end in zip(times, times[1:]):
-            touched = np.zeros(occupied.size, bool)
-            for _, _, place in (box for box in boxes if box[0] <= begin and end <= box[1]):
-                touched[place] = True
-            occupied[touched] += end - begin
-            seen[touched] = end
+                place = slice(first, last)
+                occupied[place] += np.maximum(end - np.maximum(begin, seen[place]), 0)  # what no band had before
+                seen[place] = np.maximum(seen[place], end)
         return occupied, seen
 
     def _close(self) -> OccupancyReport:
