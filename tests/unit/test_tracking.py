@@ -458,6 +458,31 @@ def test_missing_time_ends_a_track_where_it_exceeds_the_hold(lost, survives):
     assert len(of_kind(events, EventKind.ONSET)) == (1 if survives else 2)
 
 
+@pytest.mark.parametrize("lost, survives", [(0.19, True), (0.21, False)])
+def test_time_that_is_unknown_for_a_while_hides_no_gap(lost, survives):
+    frames = make_frames(10, time=BEGIN) + make_frames(5, start=10 * FRAME)  # as after an overflow
+    frames += make_frames(5, time=BEGIN.after(15 * FRAME + seconds(lost), RATE), start=15 * FRAME)
+    events, _ = run(BandTracker(CLASSES), frames, [carrier(frames=(0, 20))])
+    assert [e.reason for e in of_kind(events, EventKind.END)] == ([] if survives else [EndReason.GAP])
+
+
+def test_a_day_of_frames_shows_no_gap_where_there_is_none():
+    tracker, rate, day = BandTracker(CLASSES), 61.44e6 / 3, 86_400
+    for start in (0, FRAME, round(day * rate) // FRAME * FRAME):
+        frame = replace(make_frames(1, rate=rate, time=BEGIN.after(start, rate), start=start)[0], index=start // FRAME)
+        events = tracker.step(frame, bands_of(frame, [carrier(frames=(0, 10**9))])).events
+        assert not of_kind(events, EventKind.END)
+    assert tracker.open_tracks == 1
+
+
+def test_a_change_of_shape_after_a_part_split_off_is_no_split():
+    air = [carrier(low=-9, high=9, frames=(0, 20)), carrier(low=-9, high=4, frames=(20, 60)), carrier(low=4.4, high=9, frames=(20, 60))]
+    air += [carrier(low=-9, high=-5, frames=(60, 80)), carrier(low=4.4, high=9, frames=(60, 80))]
+    events, _ = run(BandTracker(CLASSES), make_frames(80), air)
+    (end,) = of_kind(events, EventKind.END)
+    assert (end.reason, end.track.track, len(end.track.children)) == (EndReason.RESHAPE, 1, 2)
+
+
 def test_one_blob_is_no_radar_and_two_pulses_are():
     pulse = [Emission("Radar", 0, 2, (3 * 256 + r) * ROW, (3 * 256 + r + 1) * ROW) for r in (10, 30)]
     splinters = [replace(pulse[0], low=2.2, high=3.0), replace(pulse[0], low=-1.0, high=-0.2)]

@@ -57,6 +57,7 @@ class BandTracker:
         self._next = first_track
         self._live: dict[int, LiveTrack] = {}  # by number, ascending
         self._frame: Frame | None = None  # the newest
+        self._timed: Frame | None = None  # the newest with rx_time, if the rate is still its own
 
     @property
     def open_tracks(self) -> int:
@@ -108,17 +109,21 @@ class BandTracker:
 
     def _follow(self, frame: Frame) -> list[TrackEvent]:
         """What a retune, another rate or missing time does to the tracks."""
-        before, self._frame = self._frame, frame
-        if before is None:
-            return []
-        if frame.sample_start < before.watermark:
-            self._frame = before
+        before = self._frame
+        if before is not None and frame.sample_start < before.watermark:
             raise BandError(
                 f"a frame at sample {frame.sample_start} follows one that reaches to {before.watermark};"
                 " give the frames of one run in their order"
             )
+        lost = _lost_time(self._timed, frame)
+        self._frame = frame
+        if frame.rx_time is not None:
+            self._timed = frame
+        elif before is not None and before.samp_rate != frame.samp_rate:
+            self._timed = None
+        if before is None:
+            return []
         events = []
-        lost = _lost_time(before, frame)
         if lost:
             events += self._end_all(lambda t: lost < 0 or lost > self._hold(t), EndReason.GAP, before)
         if (before.center_freq is None) != (frame.center_freq is None):
@@ -169,17 +174,17 @@ class BandTracker:
 
     def _confirm(self, frame: Frame) -> list[TrackEvent]:
         """Confirm the candidates that have been seen often enough; what they replace ends."""
-        events, ends = [], []
+        events: list[TrackEvent] = []
+        replaced: dict[int, list[LiveTrack]] = {}  # parents that were not seen again, with what took their place
         for track in [t for t in self._live.values() if not t.is_confirmed and self._is_proven(t, frame)]:
             track.is_confirmed = True
-            parents = [self._live[p] for p in track.parents if p in self._live]
-            track.parents = tuple(p.number for p in parents)
-            for parent in parents:
+            for parent in (self._live[p] for p in track.parents if p in self._live):
                 parent.children.append(track.number)
+                if not parent.hits:
+                    replaced.setdefault(parent.number, []).append(track)
             events.append(self._event(EventKind.ONSET, track, frame))
-            ends += [p for p in parents if not p.hits and p not in ends]
-        for parent in sorted(ends, key=lambda p: p.number):
-            events.append(self._end(parent, self._reason(parent), frame))
+        for number in sorted(replaced):
+            events.append(self._end(self._live[number], _reason(replaced[number]), frame))
         return events
 
     def _is_proven(self, track: LiveTrack, frame: Frame) -> bool:
@@ -192,13 +197,6 @@ class BandTracker:
             return sum(track.recent_hits) >= rules.confirm_hits
         wanted = rules.confirm_window if track.parents else rules.confirm_hits
         return track.last_hits(rules.confirm_window) >= wanted
-
-    def _reason(self, parent: LiveTrack) -> EndReason:
-        """What a confirmed change of shape was."""
-        if len(parent.children) > 1:
-            return EndReason.SPLIT
-        child = self._live[parent.children[-1]]
-        return EndReason.MERGE if len(child.parents) > 1 else EndReason.RESHAPE
 
     def _end_silent(self, frame: Frame) -> list[TrackEvent]:
         """End what was silent or absent for too long; forget candidates that were not confirmed in time."""
@@ -268,9 +266,16 @@ class BandTracker:
         return self.rules.pulse_hold if track.is_pulsed else self.rules.hold
 
 
-def _lost_time(before: Frame, frame: Frame) -> float:
+def _reason(children: list[LiveTrack]) -> EndReason:
+    """What a change of shape was, by what took the parent's place."""
+    if len(children) > 1:
+        return EndReason.SPLIT
+    return EndReason.MERGE if len(children[0].parents) > 1 else EndReason.RESHAPE
+
+
+def _lost_time(before: Frame | None, frame: Frame) -> float:
     """Time that is missing between two frames, s; below 0 where it ran backwards, 0 where nobody knows."""
-    if before.rx_time is None or frame.rx_time is None:
+    if before is None or frame.rx_time is None:
         return 0.0
     expected = before.rx_time.after(frame.sample_start - before.sample_start, before.samp_rate)
     lost = frame.rx_time.seconds - expected.seconds + (frame.rx_time.fraction - expected.fraction)
