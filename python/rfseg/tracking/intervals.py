@@ -122,7 +122,7 @@ def _candidates(t: np.ndarray, tolerance: float) -> np.ndarray:
         peak = differences[int(counts.argmax())]
         begin, end = np.searchsorted(differences, (peak - tolerance, peak + tolerance))
         chosen.append(float(differences[begin : max(end, begin + 1)].mean()))
-        counts[np.searchsorted(differences, peak - 2 * tolerance) : np.searchsorted(differences, peak + 2 * tolerance, "right")] = 0
+        counts[np.abs(differences - peak) <= 2 * tolerance] = 0
     return np.sort(chosen)
 
 
