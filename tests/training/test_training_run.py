@@ -12,9 +12,11 @@ import torch
 
 from rfseg.cli import main
 from rfseg.errors import OptionError, SceneError
+from rfseg.models.rf_segmenter import SSCA
 from rfseg.training.checkpoint import LAST, read_checkpoint
 from rfseg.training.recipe import load_training_recipe
 from rfseg.training.run import Place, train
+from rfseg.training.task import keep_scans_exact
 
 TINY = """
 base = "rfseg"
@@ -96,7 +98,7 @@ def test_a_checkpoint_is_read_with_its_recipe_and_progress(tiny, tmp_path):
 
 def test_two_processes_agree_and_see_scenes_of_their_own(tiny, tmp_path):
     process = run_command("tiny.toml", "--out", "run", "--devices", "2", "--steps", "2", cwd=tmp_path)
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
     assert "trained: 2 steps, 16 frames" in output and "step 2: loss" in errors
     state = torch.load(tmp_path / "run" / LAST, weights_only=True)
@@ -110,7 +112,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tiny, tmp_path):
     while not events.exists():  # written when the first step begins
         assert process.poll() is None, process.stderr.read()
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=900)
     assert process.returncode == 130 and "Traceback" not in errors
     assert "rfseg: saved after" in errors and "the same command goes on" in errors
     step = torch.load(tmp_path / "run" / LAST, weights_only=True)["progress"]["step"]
@@ -167,3 +169,16 @@ def test_the_recipes_are_listed(capsys):
     assert main(["train"]) == 0
     output = capsys.readouterr().out
     assert "rfseg" in output and "published-os-net" in output
+
+
+def test_mixed_precision_leaves_the_scans_exact(tiny, tmp_path, generator):
+    network = SSCA(32)
+    u = torch.randn(2, 32, 2, 32, generator=generator)
+    exact = network.scan(u).detach()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not torch.equal(network.scan(u).detach().float(), exact)
+        keep_scans_exact(network)
+        assert torch.equal(network.scan(u).detach(), exact)
+    outcome = train(tiny.with_changes(stop__steps=1), tmp_path / "run", place=Place(accelerator="cpu", precision="bf16-mixed"))
+    assert outcome.progress.step == 1
+    assert all(torch.isfinite(v).all() for v in torch.load(tmp_path / "run" / LAST, weights_only=True)["network"].values())

@@ -21,7 +21,7 @@ from .samples import make_batch
 from .schedule import Progress, rate_factor
 from .sources import Source
 
-__all__ = ["SegmentationTask"]
+__all__ = ["SegmentationTask", "keep_scans_exact"]
 
 
 class SegmentationTask(pl.LightningModule):
@@ -70,7 +70,7 @@ class SegmentationTask(pl.LightningModule):
         self.source = self._open_source(self.progress, rank=trainer.global_rank, ranks=trainer.world_size, device=device)
         self.loss = SegmentationLoss(self.recipe.loss, self._class_weights())
         if trainer.precision_plugin.precision != "32-true":
-            _keep_scans_exact(self.network)
+            keep_scans_exact(self.network)
         if self._earlier is not None:
             trainer.precision_plugin.load_state_dict(self._earlier.get("scaler", {}))
 
@@ -125,7 +125,8 @@ class SegmentationTask(pl.LightningModule):
         torch.manual_seed((self.recipe.seed * 1_000_003 + self.progress.step) * 64 + self.global_rank)
         draw = self.source.draw(self.progress.step)
         self._frames = len(draw.samples)
-        features, masks = make_batch(draw, self.recipe.batch, normalised=self.recipe.normalised)
+        with torch.autocast(self.device.type, enabled=False):  # frames wait in float16 and are worked out in float32
+            features, masks = make_batch(draw, self.recipe.batch, normalised=self.recipe.normalised)
         loss = self.loss(self.network(features), masks)
         self._loss_sum = self._loss_sum + loss.detach()
         self._loss_count += 1
@@ -180,7 +181,7 @@ def _move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
             mean.copy_(value)
 
 
-def _keep_scans_exact(network: nn.Module) -> None:
+def keep_scans_exact(network: nn.Module) -> None:
     """Selective scans in float32 under autocast: their products of many factors leave the range of halves."""
     for module in network.modules():
         if isinstance(module, SSCA):
