@@ -111,6 +111,9 @@ def test_what_every_feed_says_equals_the_tags(kit, threshold_model, broker, subs
     top.connect(source, chain, sink)
     for feed in feeds:
         top.msg_connect(chain, "bands", feed, "bands")
+    others = {port: rfseg.band_feed(f"file:{tmp_path / port}", mode="lossless") for port in ("status", "tracks")}
+    for port, feed in others.items():
+        top.msg_connect(chain, port, feed, port)
     top.start()
     subscriber.wait()
     begin.set()
@@ -132,6 +135,13 @@ def test_what_every_feed_says_equals_the_tags(kit, threshold_model, broker, subs
     for contents in (path.read_bytes().splitlines(), received, mqtt.contents, subscriber.contents):
         assert bands_of(contents) == tags
     assert [feed.counts().dropped for feed in feeds] == [0] * 4
+    said = {port: [json.loads(line) for line in (tmp_path / port).read_text().splitlines()] for port in others}
+    for message in (*said["status"], *said["tracks"]):
+        SCHEMA.validate(message)
+    assert [feed.bad_messages() for feed in others.values()] == [0, 0]
+    assert {message["event"] for message in said["status"]} >= {"progress"}
+    onsets = [message["track"] for message in said["tracks"] if message["event"] == "onset"]
+    assert set(onsets) == {tag["track"] for tag in tags} and len(onsets) == chain.tracks() > 1
 
 
 def _receive(datagrams: socket.socket, received: list[bytes]) -> int:
