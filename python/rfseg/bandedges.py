@@ -14,7 +14,7 @@ from typing import Sequence
 
 import numpy as np
 
-__all__ = ["REACH", "Edge", "find_edges", "share_edges"]
+__all__ = ["REACH", "Edge", "find_edges", "share_edges", "without_noise"]
 
 Interval = tuple[int, int]  # half-open
 
@@ -24,6 +24,7 @@ _MARGIN = 4  # bins of the profile that are read beyond the reach on both sides
 _OUTER = (-3.6, -1.1)  # bins from the step whose lowest is the floor outside
 _FITTED = (-1.6, 3.6)  # bins from the step that the curve is laid through
 _SLOPE_RIDGE = 2.0  # bins**2; what holds the level's slope back
+_CLEAR, _FAINT = 10.0, 1.6  # power over the noise of a bin that surely holds a carrier; up to which it holds none
 _ALIKE = 1.6  # power ratio of bins that can be one floor
 _LEAST_SHARE = 1e-3  # of a bin's power, taken for the carrier's where the floor leaves less
 _MIN_STEP = 1.6  # power ratio (2 dB) of a step; below it the mask's edge stays
@@ -104,6 +105,27 @@ def find_edges(profiles: Sequence[np.ndarray], bins: Sequence[Interval]) -> list
         upper = Edge(count - float(positions[high]), float(inner[high]), float(outer[high]), bool(found[high]))
         edges.append(_checked(lower, upper, (start, stop), count))
     return edges
+
+
+def without_noise(profile: np.ndarray, bins: Interval, noise: np.ndarray) -> Interval:
+    """The mask's bins without those at its ends that hold nothing but noise, where there are more than the reach of an edge.
+
+    Only a carrier that stands 10 dB out of the noise over a part of its mask is cut, and to four bins at least.
+
+    Parameters
+    ----------
+    profile, noise : float ``(F,)``
+        Power per bin, linear.
+    """
+    own, floor = profile[slice(*bins)], noise[slice(*bins)]
+    loud = np.flatnonzero(own >= _CLEAR * floor)
+    if loud.size < REACH:
+        return bins
+    faint = own < _FAINT * floor
+    first, last = (int(np.argmin(side)) for side in (faint, faint[::-1]))  # faint bins at both ends
+    start = bins[0] + (first if first > REACH else 0)
+    stop = bins[1] - (last if last > REACH else 0)
+    return (start, stop) if stop - start >= REACH else bins
 
 
 def share_edges(

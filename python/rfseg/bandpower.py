@@ -11,7 +11,7 @@ from typing import Sequence
 
 import numpy as np
 
-from .bandedges import Edge, find_edges, share_edges
+from .bandedges import Edge, find_edges, share_edges, without_noise
 from .contract import NOT_INFERRED, ClassKind, SignalClass
 from .geometry import Frame, Geometry, Reduction
 from .noisefloor import NoiseFloor
@@ -83,7 +83,10 @@ class BandMeter:
 
     def carrier_edges(self, boxes: Sequence[tuple[Interval, Interval]]) -> list[tuple[Edge, Edge]]:
         """Edges of carriers, given as rows and bins of their masks (:mod:`rfseg.bandedges`)."""
-        return share_edges(boxes, find_edges([self.profile(*box) for box in boxes], [bins for _, bins in boxes]))
+        profiles = [self.profile(*box) for box in boxes]
+        if self._noise is not None:
+            boxes = [(r, without_noise(p, b, self._noise)) for (r, b), p in zip(boxes, profiles, strict=True)]
+        return share_edges(boxes, find_edges(profiles, [bins for _, bins in boxes]))
 
     def carrier_power(self, box: tuple[Interval, Interval], edges: tuple[Edge, Edge]) -> tuple[float, float | None]:
         """Mean power between a carrier's edges, dBFS, and SNR, dB, over its rows; see :meth:`pulse_power` for None.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rfseg.bandedges import Edge, find_edges, share_edges
+from rfseg.bandedges import Edge, find_edges, share_edges, without_noise
 from rfseg.spectrogram import periodic_hann
 
 BINS = 128
@@ -100,6 +100,24 @@ def test_carriers_that_touch_at_other_times_share_nothing():
     assert apart == edges
     together = share_edges([((0, 101), (20, 50)), ((100, 256), (50, 80))], edges)
     assert together[0][1].position == 50.4
+
+
+@pytest.mark.parametrize(
+    "bins, expected",
+    [
+        ((8, 100), (30, 71)),  # far into the noise on both sides
+        ((28, 73), (28, 73)),  # within the reach of an edge
+        ((40, 60), (40, 60)),  # inside the carrier
+    ],
+)
+def test_a_mask_that_reaches_far_into_the_noise_is_cut(bins, expected):
+    noise = np.full(BINS, 1e-9)
+    start, stop = without_noise(seen(block(30.3, 70.6, 1e-7)), bins, noise)
+    assert (start, stop) == pytest.approx(expected, abs=2)
+
+
+def test_a_weak_carriers_mask_is_not_cut():
+    assert without_noise(seen(block(30.3, 70.6, 3e-9)), (8, 100), np.full(BINS, 1e-9)) == (8, 100)
 
 
 def test_no_bands_have_no_edges():
