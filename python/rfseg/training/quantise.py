@@ -8,7 +8,7 @@ the convolutions first, so such a file runs and cannot be the start of a trainin
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,9 @@ class _Frames(CalibrationDataReader):
 def quantise_graph(source: Path, target: Path, frames: Sequence[np.ndarray], *, agreement: float = 0.99) -> Quantisation:
     """Write the integer form of a float32 graph.
 
-    Where all convolutions in int8 change more pixels than allowed, each is tried by itself, and those that change the
-    most stay in float32: 1, 2, 4 ... of them, up to half, until few enough pixels change.
+    Where all convolutions in int8 change more pixels than allowed, the first, which reads the features, stays in float32; where
+    that is not enough, each is tried by itself, and those that change the most stay: 1, 2, 4 ... of them, up to half, until
+    few enough pixels change.
 
     Parameters
     ----------
@@ -82,14 +83,12 @@ def quantise_graph(source: Path, target: Path, frames: Sequence[np.ndarray], *, 
     with tempfile.TemporaryDirectory() as folder:
         job = _Job(source, Path(folder), frames)
         best, excluded = job.agreement([]), []
-        if best < agreement:
-            ranked = job.rank()
-            count = 1
-            while best < agreement and count <= len(ranked) * _MOST_EXCLUDED:
-                share = job.agreement(ranked[:count])
-                if share > best:
-                    best, excluded = share, ranked[:count]
-                count *= 2
+        for choice in job.choices():
+            if best >= agreement:
+                break
+            share = job.agreement(choice)
+            if share > best:
+                best, excluded = share, choice
         job.write(target, excluded)
         weights = {node.name: node.input[1] for node in onnx.load(str(source)).graph.node if node.op_type in _OPERATORS}
         return Quantisation(layers=len(job.layers), agreement=best, excluded=[weights.get(n, n) for n in excluded])
@@ -112,7 +111,15 @@ class _Job:
         self._frames = list(frames[:_CHECK_FRAMES])
         self._masks = self._run(self._folded)
 
-    def rank(self) -> list[str]:
+    def choices(self) -> Iterator[list[str]]:
+        """What to leave in float32, the cheapest to find out first."""
+        most = int(len(self.layers) * _MOST_EXCLUDED)
+        if most:
+            yield self.layers[:1]
+            ranked = self._rank()
+            yield from (ranked[: 2**power] for power in range(most.bit_length()))
+
+    def _rank(self) -> list[str]:
         """Layers by the pixels that change when only they are integers, the most first."""
         harm = {layer: 1.0 - self.agreement([other for other in self.layers if other != layer]) for layer in self.layers}
         return sorted(self.layers, key=lambda layer: -harm[layer])
