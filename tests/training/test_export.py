@@ -1,6 +1,7 @@
 """The exported file equals the module it was made of, for any number of frames and bins."""
 
 import json
+import shutil
 
 import numpy as np
 import onnx
@@ -116,6 +117,31 @@ def _checkpoint(path, **changes):
     weights = RFSegmenter(len(record["classes"])).state_dict()
     progress = {"step": 7, "images": 70, "scenes": 5, "minutes": 0.5, "seed": 0}
     save_state({"network": weights, "average": weights, "recipe": json.dumps(record), "progress": progress}, path)
+
+
+def test_a_checkpoint_is_fitted_compared_and_calibrated(exported, tmp_path, monkeypatch, capsys):
+    model, session = exported
+    scenes = {"rates": [[15.36e6, 1.0]], "durations": [[1e-3, 1.0]]}
+    record = TrainingRecipe(scenes=Recipe(**scenes)).to_record()
+    weights = model.network.state_dict()
+    progress = {"step": 7, "images": 70, "scenes": 5, "minutes": 0.5, "seed": 0}
+    save_state({"network": weights, "average": weights, "recipe": json.dumps(record), "progress": progress}, tmp_path / "last.pt")
+    # The graph of these weights is there already, and scenes of the law "ood" take long.
+    monkeypatch.setattr("rfseg.training.export._write_rows_graph", lambda _, path: shutil.copy(session.path, path))
+    monkeypatch.setattr("rfseg.training.export.strange_recipe", lambda: RECIPE)
+    out = tmp_path / "new" / "net.onnx"
+    assert main(["export", str(tmp_path / "last.pt"), "--out", str(out), "--scenes", "3", "--precision", "fp16"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("temperature ") and "of 3 scenes: calibration error" in lines[0]
+    assert lines[1] == f"{out}: rf-segmenter, fp16, {out.stat().st_size / 1e6:.1f} MB, self-test passed"
+    assert lines[2].startswith("file and checkpoint: 9") or lines[2].startswith("file and checkpoint: 100.0000%")
+    contract = Session(out, threads=1).contract
+    assert (contract.name, contract.precision, contract.training["step"]) == ("net", "fp16", 7)
+    assert contract.training["network"] == "rf-segmenter" and contract.training["recipe"]["scenes"]["rates"] == [[15.36e6, 1.0]]
+    assert contract.calibration["softmax"]["scenes"] == 3
+    rejected = contract.calibration["reject"]
+    assert (rejected["strange_scenes"], rejected["noise_scenes"], rejected["lost"]) == (9, 3, 0.05)
+    assert set(contract.reject_below) <= set(rejected["classes"]) <= {"LTE", "NR", "Radar"}
 
 
 def test_a_checkpoint_of_pictures_is_refused(tmp_path):
