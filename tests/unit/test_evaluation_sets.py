@@ -95,7 +95,8 @@ def test_figures_of_two_frames(make_set: MakeSet, session: Session) -> None:
     assert model["bands"]["classes"]["LTE"] == {"bands": 1, "iou_0.5": found, "iou_0.75": found}
     assert model["bands"]["classes"]["NR"]["iou_0.5"] == {"found": 0, "detection": 0.0, "false_alarms_per_frame": 0.0}
     assert model["bands"]["wrong_label"] == {"found": 2, "wrong": 1, "rate": 0.5}
-    assert model["bands"]["edge_error_khz"] == {"edges": 2, "median": pytest.approx(0, abs=1e-2), "p90": pytest.approx(0, abs=1e-2)}
+    errors = model["bands"]["edge_error_khz"]  # edges sharper than a window shows them are told to half a bin
+    assert errors["edges"] == 2 and 0 <= errors["median"] <= errors["p90"] <= 0.5 * GEOMETRY.bin_width / 1e3 + 1e-2
     assert (model["pulses"]["pulses"], model["pulses"]["false_rows_per_frame"]) == (0, 0.0)
 
     # Noise has confidence 230 / 255 and is right, signals have 204 / 255 = 0.8, and half of them are.
