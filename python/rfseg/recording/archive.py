@@ -1,0 +1,289 @@
+"""Samples into recordings: when one ends and the next begins, and what happens when there is no room."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, Callable, Mapping
+
+import numpy as np
+
+from ..atomic import make_folder
+from ..bands import Band
+from ..datatype import Datatype
+from ..errors import RecordingError
+from ..framequeue import choose
+from .files import RecordingFile, Sync, is_full
+from .metadata import make_header
+from .recovery import recover
+from .shelf import Shelf
+from .stream import StreamState
+
+__all__ = ["Archive", "FileRules", "OnFull", "Piece"]
+
+_log = logging.getLogger(__name__)
+_LARGEST_SHARE = 0.05  # of the time may go into writing metadata anew
+_META_RESERVE = 4096  # bytes
+_PREFIX = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+class OnFull(str, Enum):
+    """What happens when the quota or the disk is full."""
+
+    STOP = "stop"  # recording
+    DELETE_OLDEST = "delete_oldest"  # recording of the same folder and prefix
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRules:
+    """How recordings are kept on disk.
+
+    Parameters
+    ----------
+    prefix : str
+        Begins the names; recordings of the same folder and prefix share the quota.
+    rotate_bytes : int
+        Largest data file, bytes; 0 for any size.
+    rotate_seconds : float
+        Longest recording, s of signal; 0 for any.
+    quota_bytes : int
+        What all recordings may take, data and metadata, bytes; 0 for what the disk has.
+    on_full : OnFull or str
+        ``stop`` or ``delete_oldest``.
+    sync : Sync or str
+        When data are forced onto the disk: at each ``flush``, when a ``file`` is finished, ``never``.
+    flush_interval : float
+        Time between two updates of the metadata of a recording in progress, s.
+    info : mapping
+        More keys of SigMF's global object.
+
+    Raises
+    ------
+    RecordingError, OptionError
+        If a value makes no sense.
+    """
+
+    prefix: str = "rfseg"
+    rotate_bytes: int = 0
+    rotate_seconds: float = 0.0
+    quota_bytes: int = 0
+    on_full: OnFull | str = OnFull.STOP
+    sync: Sync | str = Sync.FILE
+    flush_interval: float = 1.0
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "on_full", choose(OnFull, self.on_full, "on_full"))
+        object.__setattr__(self, "sync", choose(Sync, self.sync, "sync"))
+        if not _PREFIX.fullmatch(self.prefix):
+            raise RecordingError(f"prefix={self.prefix!r} must be letters, digits and _.+-, and begin with one of the first")
+        for name in ("rotate_bytes", "rotate_seconds", "quota_bytes"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise RecordingError(f"{name}={getattr(self, name)!r} must be 0 or more")
+        if not 0 < self.flush_interval < math.inf:
+            raise RecordingError(f"flush_interval={self.flush_interval!r} must be a time above 0, in s")
+        if self.on_full is OnFull.DELETE_OLDEST and 0 < self.quota_bytes < 2 * self.rotate_bytes:
+            raise RecordingError(
+                f"quota_bytes={self.quota_bytes} is less than two files of rotate_bytes={self.rotate_bytes}: nothing could"
+                " be deleted; raise the one or lower the other"
+            )
+
+    def file_samples(self, samp_rate: float, sample_bytes: int) -> int:
+        """Samples of the longest recording."""
+        limits = [1 << 62]
+        if self.rotate_bytes:
+            limits.append(int(self.rotate_bytes // sample_bytes))
+        if self.rotate_seconds:
+            limits.append(round(self.rotate_seconds * samp_rate))
+        return max(1, min(limits))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Samples to record, all of one capture.
+
+    Parameters
+    ----------
+    samples : ``(n, ...)``, at least one
+    offset : int
+        Absolute index of the first.
+    state : StreamState
+        What is known of them.
+    bands : tuple of Band
+        That begin in them, or began before and were not given yet; sorted by first sample.
+    """
+
+    samples: np.ndarray
+    offset: int
+    state: StreamState
+    bands: tuple[Band, ...] = ()
+
+
+class Archive:
+    """Writes pieces into recordings of a folder; not for two threads at once.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made where it is not there.
+    datatype : Datatype
+    rules : FileRules
+    on_event : callable
+        Called with the name of an event and its fields: ``begun``, ``finished``, ``recovered``, ``deleted`` with the
+        ``path`` of the metadata file; ``stopped`` with the ``reason``.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        datatype: Datatype,
+        rules: FileRules = FileRules(),
+        on_event: Callable[[str, dict[str, Any]], None] = lambda event, fields: None,
+    ) -> None:
+        make_header(datatype, 1.0, rules.info)
+        self._folder, self._datatype, self._rules, self._on_event = Path(folder), datatype, rules, on_event
+        self._shelf = Shelf(self._folder, rules.prefix, rules.quota_bytes)
+        self._file: RecordingFile | None = None
+        self._pending: list[Band] = []  # bands of samples to come, and those that reach into them
+        self._next_flush = 0.0
+        self.is_stopped = False
+        self.recordings = 0  # finished in this run
+
+    def open(self) -> None:
+        """Make the folder, complete what a crash left, and look what is there.
+
+        Raises
+        ------
+        RecordingError
+            If the folder cannot be made, read or written.
+        """
+        make_folder(self._folder)
+        self.is_stopped, self.recordings, self._pending = False, 0, []
+        for path in recover(self._folder, prefix=self._rules.prefix + "-"):
+            self._on_event("recovered", {"path": str(path)})
+        try:
+            self._shelf.scan()
+        except OSError as error:
+            raise RecordingError(f"{self._folder} cannot be read: {error.strerror or error}; check who may read it") from error
+
+    def write(self, piece: Piece) -> int:
+        """Write a piece; returns how many of its samples are on disk, fewer than all where recording stops."""
+        self._pending += piece.bands
+        if self._file is not None and self._file.state.samp_rate != piece.state.samp_rate:
+            self.close()
+        done = 0
+        while done < len(piece.samples) and not self.is_stopped:
+            before = self._file.sample_count if self._file is not None else 0
+            try:
+                done += self._write_some(piece, done)
+            except OSError as error:
+                done += max(self._file.sample_count - before, 0) if self._file is not None else 0
+                if not (is_full(error) and self._delete_oldest()):
+                    self._stop(f"{self._folder} cannot be written: {error.strerror or error}")
+        self.tick()
+        return done
+
+    def tick(self) -> None:
+        """Bring the metadata of the recording in progress up to date, if it is time to."""
+        begin = time.monotonic()
+        if self._file is None or begin < self._next_flush:
+            return
+        try:
+            self._file.flush()
+        except OSError as error:
+            if not (is_full(error) and self._delete_oldest()):
+                self._stop(f"{self._folder} cannot be written: {error.strerror or error}")
+        end = time.monotonic()
+        self._next_flush = end + max(self._rules.flush_interval, (end - begin) / _LARGEST_SHARE)
+
+    def close(self) -> None:
+        """Finish the recording in progress, if there is one."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        self._pending = file.metadata.unfinished(file.offset) + self._pending
+        if file.sample_count == 0:
+            file.discard()
+            return
+        try:
+            file.finish()
+        except OSError as error:
+            self._stop(f"{file.meta_path} cannot be finished: {error.strerror or error}; it is recovered at the next start")
+            return
+        self._shelf.add(file.name)
+        self.recordings += 1
+        totals = {"samples": file.sample_count, "annotations": file.metadata.annotation_count}
+        self._on_event("finished", {"path": str(file.meta_path), **totals})
+
+    def resume(self) -> None:
+        """Record again after a stop."""
+        self.is_stopped = False
+
+    def _write_some(self, piece: Piece, done: int) -> int:
+        """Write as many samples as go into the file; 0 where there is no room, and recording stops."""
+        offset = piece.offset + done
+        if self._file is None:
+            self._begin(offset, piece.state)
+        limit = self._rules.file_samples(piece.state.samp_rate, self._datatype.sample_bytes)
+        wanted = min(len(piece.samples) - done, limit - self._file.sample_count)
+        count = min(wanted, self._room(wanted))
+        if count == 0:
+            self._stop(self._why_full())
+            return 0
+        split = offset + count
+        bands = [band for band in self._pending if band.sample_start < split]
+        self._pending = self._pending[len(bands) :]
+        self._file.append(piece.samples[done : done + count], offset, piece.state, bands)
+        if self._file.sample_count >= limit:
+            self.close()
+        return count
+
+    def _begin(self, offset: int, state: StreamState) -> None:
+        self._pending = [band for band in self._pending if band.sample_start + band.sample_count > offset]
+        name = self._shelf.make_name(state.time_at(offset))
+        self._file = RecordingFile(
+            self._folder,
+            name,
+            header=make_header(self._datatype, state.samp_rate, self._rules.info),
+            sample_bytes=self._datatype.sample_bytes,
+            sync=self._rules.sync,
+        )
+        self._next_flush = time.monotonic() + self._rules.flush_interval
+        self._on_event("begun", {"path": str(self._file.meta_path), "sample": offset})
+
+    def _room(self, wanted: int) -> int:
+        """Samples that there is room for, after the oldest recordings have gone where that is allowed."""
+        while True:
+            room = self._shelf.room(self._file.size, self._reserve()) // self._datatype.sample_bytes
+            if room >= wanted or not self._delete_oldest():
+                return room
+
+    def _reserve(self) -> int:
+        """Bytes for the metadata, of which there are two while one replaces the other."""
+        return 2 * self._file.metadata.size + _META_RESERVE
+
+    def _why_full(self) -> str:
+        if self._shelf.disk_room(self._reserve()) < self._datatype.sample_bytes:
+            return f"the disk of {self._folder} is full"
+        return f"the quota of {self._rules.quota_bytes} bytes is used up"
+
+    def _delete_oldest(self) -> bool:
+        if self._rules.on_full is not OnFull.DELETE_OLDEST:
+            return False
+        deleted = self._shelf.delete_oldest()
+        if deleted is None:
+            return False
+        self._on_event("deleted", {"path": str(deleted)})
+        return True
+
+    def _stop(self, reason: str) -> None:
+        self.is_stopped = True
+        self.close()
+        _log.warning("recording stops: %s", reason)
+        self._on_event("stopped", {"reason": reason})

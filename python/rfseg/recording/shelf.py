@@ -1,0 +1,101 @@
+"""The recordings of a folder: their names, what they take, and which is the oldest."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ..geometry import RxTime
+from ..sigmf_files import DATA_SUFFIX, META_SUFFIX
+from .metadata import format_datetime
+
+__all__ = ["Shelf"]
+
+_MARGIN = 1 << 16  # bytes that stay free on the disk, besides room for the metadata
+
+
+class Shelf:
+    """Recordings whose names are ``PREFIX-TIME-NUMBER``; the number counts on through all runs.
+
+    Parameters
+    ----------
+    folder : Path
+    prefix : str
+    quota_bytes : int
+        What all of them may take together; 0 for no limit but that of the disk.
+    """
+
+    def __init__(self, folder: Path, prefix: str, quota_bytes: int) -> None:
+        self._folder, self._prefix, self._quota = folder, prefix, quota_bytes
+        self._sizes: dict[int, int] = {}  # number to bytes, of the finished ones
+        self._names: dict[int, str] = {}
+        self._number = 0
+
+    def scan(self) -> None:
+        """Look what is there.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be read.
+        """
+        pattern = re.compile(re.escape(self._prefix) + r"-\d{8}T\d{6}Z-(\d{6,})(\.part)?\.sigmf-(data|meta)")
+        self._sizes, self._names, self._number = {}, {}, 0
+        for entry in os.scandir(self._folder):
+            match = pattern.fullmatch(entry.name)
+            if match is None:
+                continue
+            number = int(match[1])
+            self._number = max(self._number, number)
+            if match[2] is None:  # what is in progress belongs to its writer
+                self._names[number] = entry.name[: -len(".sigmf-data")]
+                self._sizes[number] = self._sizes.get(number, 0) + entry.stat().st_size
+
+    def make_name(self, time: RxTime | None) -> str:
+        """Name of a recording that begins at this moment, or now where that is not known."""
+        moment = format_datetime(time) if time is not None else datetime.now(timezone.utc).isoformat()
+        stamp = moment[:19].replace("-", "").replace(":", "")
+        self._number += 1
+        return f"{self._prefix}-{stamp}Z-{self._number:06d}"
+
+    def add(self, name: str) -> None:
+        """A recording is finished."""
+        number = int(name.rpartition("-")[2])
+        self._names[number] = name
+        self._sizes[number] = sum(path.stat().st_size for path in self._paths(name) if path.exists())
+
+    def room(self, growing: int, reserve: int) -> int:
+        """Bytes that may still be written.
+
+        Parameters
+        ----------
+        growing : int
+            Bytes of the recording in progress.
+        reserve : int
+            Bytes to keep for its metadata.
+        """
+        room = self.disk_room(reserve)
+        if self._quota:
+            room = min(room, self._quota - sum(self._sizes.values()) - growing - reserve)
+        return max(room, 0)
+
+    def disk_room(self, reserve: int) -> int:
+        """Bytes that the disk still takes."""
+        disk = os.statvfs(self._folder)
+        return max(disk.f_bavail * disk.f_frsize - reserve - _MARGIN, 0)
+
+    def delete_oldest(self) -> Path | None:
+        """Delete the oldest finished recording, metadata first; its metadata file, or None where there is none."""
+        if not self._names:
+            return None
+        number = min(self._names)
+        meta, data = self._paths(self._names[number])
+        meta.unlink(missing_ok=True)
+        data.unlink(missing_ok=True)
+        del self._names[number], self._sizes[number]
+        return meta
+
+    def _paths(self, name: str) -> tuple[Path, Path]:
+        return self._folder / (name + META_SUFFIX), self._folder / (name + DATA_SUFFIX)
