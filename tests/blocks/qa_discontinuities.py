@@ -204,6 +204,23 @@ def test_a_retune_while_settling_settles_anew():
     ]
 
 
+@pytest.mark.parametrize("is_message", [True, False])
+def test_a_retune_on_the_first_good_sample_comes_after_the_end_of_the_one_before(is_message):
+    iq = noise(2 * FRAME)
+    tags, messages = [freq_tag(500, 3e9)], []
+    (messages if is_message else tags).append((freq_message if is_message else freq_tag)(600, 4e9))
+    told = tell(Story(iq, tags, messages), settling=100 / RATE)
+    check_frames(told, iq, [500, 600, 700])
+    assert [(e[keys.EVENT], e[keys.SAMPLE]) for e in told.status] == [
+        (keys.RETUNE, 500),
+        (keys.SETTLING, 500),
+        (keys.SETTLED, 600),
+        (keys.RETUNE, 600),
+        (keys.SETTLING, 600),
+        (keys.SETTLED, 700),
+    ]
+
+
 def test_a_gap_while_settling_ends_the_frame_and_the_rest_settles():
     iq = noise(2 * FRAME)
     tags = [time_tag(0, START), freq_tag(500, 3e9), time_tag(540, START.after(5540, RATE))]
