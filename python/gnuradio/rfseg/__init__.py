@@ -15,6 +15,7 @@ from .occupancy import occupancy
 from .rf_segmenter import rf_segmenter
 from .rfseg_python import keys
 from .segmenter import segmenter
+from .sigmf_recorder import sigmf_recorder
 from .spectrogram_sink import frame_geometry, spectrogram_sink
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "occupancy",
     "rf_segmenter",
     "segmenter",
+    "sigmf_recorder",
     "spectrogram_sink",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
@@ -18,7 +19,7 @@ from .stream import StreamChange, StreamFollower
 from .trigger import TriggerPlan, TriggerRules
 from .writequeue import WriteQueue
 
-__all__ = ["DEFAULT_QUEUE_SECONDS", "ITEM_TYPES", "Recorder", "RecorderCounts"]
+__all__ = ["DEFAULT_QUEUE_SECONDS", "ITEM_TYPES", "Recorder", "RecorderCounts", "Scope"]
 
 DEFAULT_QUEUE_SECONDS = 0.5  # s; 120 MB of complex int16 at 61.44 MS/s
 _BLOCK_SECONDS = 10e-3  # s of signal that are handed over at once
@@ -26,6 +27,13 @@ _BLOCK_SAMPLES = (1 << 12, 1 << 20)  # least and most of them
 
 # What an item of a stream is: shape and type of one complex sample.
 ITEM_TYPES = {"complex64": ((), np.complex64), "int16": ((2,), np.int16), "int8": ((2,), np.int8)}
+
+
+class Scope(str, Enum):
+    """What is recorded."""
+
+    BANDS = "bands"  # what lies around chosen bands
+    ALL = "all"  # everything
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SigMF Recorder: a tagged stream into annotated recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+import pmt
+from gnuradio import gr
+from rfseg.framequeue import LogPace, choose
+from rfseg.recording.archive import FileRules
+from rfseg.recording.recorder import DEFAULT_QUEUE_SECONDS, ITEM_TYPES, Recorder, RecorderCounts, Scope
+from rfseg.recording.trigger import TriggerRules
+
+from .messages import event_to_pmt
+from .rfseg_python import keys
+from .stream_tags import bands_of, changes_of
+
+__all__ = ["sigmf_recorder"]
+
+_SOURCE = "recorder"
+
+
+class sigmf_recorder(gr.sync_block):
+    """Writes IQ as SigMF with its bands as annotations: all of it, or what lies around chosen bands.
+
+    Stream in: IQ of the item type with the tags of Band Tagger or RF Segmenter.
+    Stream out: none.
+    Messages in: none.
+    Messages out: ``status``: files begun, finished, recovered and deleted, why recording has stopped, and, at most once a
+    second, what was written and lost.
+    Tags: reads ``band_start``, ``rx_time``, ``rx_rate``, ``rx_freq``.
+    Latency: blocks of 10 ms of signal are handed over; what is on disk is at most a second behind what metadata tell.
+    Threads: the block's own copies samples; another writes, and in live mode the first never waits for it.
+
+    What a crash interrupted in the same folder is completed when the flowgraph starts.  When the quota or the disk is
+    full, recording stops with a message and the stream goes on; ``resume()`` begins anew.
+
+    Parameters
+    ----------
+    samp_rate : float
+        Complex samples per second, until a tag says otherwise, Hz.
+    folder : str or Path
+        Where recordings are kept; made where it is not there.
+    item_type : str
+        ``complex64``, ``int16`` or ``int8``.
+    record : str
+        ``bands``: what lies around chosen bands; ``all``: everything.
+    mode : str
+        ``live``: what the disk does not take in time is lost and counted; ``lossless``: the stream waits.
+    labels : sequence of str
+        ``bands``: labels that begin a recording; empty for any.
+    min_confidence : float
+        ``bands``: least confidence, 0 to 1.
+    min_snr : float or None
+        ``bands``: least SNR, dB.
+    freq_range : (float, float) or None
+        ``bands``: lower and upper frequency, Hz; bands that lie in it in part count.
+    pre, post : float
+        ``bands``: time before and after a band that is recorded too, s.
+    max_seconds : float
+        ``bands``: longest recording, s.
+    max_per_minute : int
+        ``bands``: recordings that may begin in a minute of signal; 0 for any number.
+    rotate_bytes : int
+        Largest data file, bytes; 0 for any.
+    rotate_seconds : float
+        Longest file, s of signal; 0 for any.
+    quota_bytes : int
+        What all recordings of the folder and prefix may take, bytes; 0 for what the disk has.
+    on_full : str
+        ``stop`` or ``delete_oldest`` recording.
+    center_freq : float or None
+        RF centre until a tag says otherwise, Hz.
+    prefix : str
+        Begins the names of the files.
+    sync : str
+        When data are forced onto the disk: at each ``flush`` of the metadata, when a ``file`` is finished, ``never``.
+    queue_seconds : float
+        Signal that may wait for the disk, s.
+    info : mapping or None
+        More keys of SigMF's global object, such as ``{"core:hw": "B210"}``.
+    """
+
+    def __init__(
+        self,
+        samp_rate: float,
+        folder: str | Path = "recordings",
+        *,
+        item_type: str = "complex64",
+        record: str = "bands",
+        mode: str = "live",
+        labels: Sequence[str] = (),
+        min_confidence: float = 0.5,
+        min_snr: float | None = None,
+        freq_range: tuple[float, float] | None = None,
+        pre: float = 0.1,
+        post: float = 0.1,
+        max_seconds: float = 10.0,
+        max_per_minute: int = 0,
+        rotate_bytes: int = 0,
+        rotate_seconds: float = 0.0,
+        quota_bytes: int = 0,
+        on_full: str = "stop",
+        center_freq: float | None = None,
+        prefix: str = "rfseg",
+        sync: str = "file",
+        queue_seconds: float = DEFAULT_QUEUE_SECONDS,
+        info: Mapping[str, Any] | None = None,
+    ) -> None:
+        trigger = TriggerRules(
+            labels=labels,
+            min_confidence=min_confidence,
+            min_snr=min_snr,
+            freq_range=freq_range,
+            pre=pre,
+            post=post,
+            max_seconds=max_seconds,
+            max_per_minute=max_per_minute,
+        )
+        files = FileRules(
+            prefix=prefix,
+            rotate_bytes=rotate_bytes,
+            rotate_seconds=rotate_seconds,
+            quota_bytes=quota_bytes,
+            on_full=on_full,
+            sync=sync,
+            info={} if info is None else info,
+        )
+        recorder = Recorder(
+            folder,
+            samp_rate=samp_rate,
+            item_type=item_type,
+            center_freq=center_freq,
+            trigger=trigger if choose(Scope, record, "record") is Scope.BANDS else None,
+            files=files,
+            queue_seconds=queue_seconds,
+            mode=mode,
+            on_event=lambda event, fields: self._publish(event, fields),
+        )
+        shape, dtype = ITEM_TYPES[item_type]
+        gr.sync_block.__init__(self, name="sigmf_recorder", in_sig=[(dtype, *shape) if shape else dtype], out_sig=None)
+        self._recorder = recorder
+        self._bad_tag_pace = LogPace()
+        self._reset()
+        self.message_port_register_out(pmt.intern(keys.STATUS))
+
+    # -- what scripts may ask and do while the flowgraph runs
+
+    def counts(self) -> RecorderCounts:
+        """What became of the samples to record in this run."""
+        return self._recorder.counts()
+
+    def is_stopped(self) -> bool:
+        """Whether recording has stopped because there is no room."""
+        return self._recorder.is_stopped
+
+    def resume(self) -> None:
+        """Record again after such a stop."""
+        self._recorder.resume()
+
+    def bad_tags(self) -> int:
+        """Tags that made no sense in this run."""
+        return self._bad_tags
+
+    # -- what the scheduler calls
+
+    def start(self) -> bool:
+        """Complete what a crash left, and begin."""
+        self._reset()
+        self._recorder.start(self.nitems_read(0))
+        return True
+
+    def stop(self) -> bool:
+        """Write what waits and finish the recording."""
+        self._recorder.stop()
+        self._report(is_last=True)
+        return True
+
+    def work(self, input_items: list[np.ndarray], output_items: list[np.ndarray]) -> int:
+        """Take samples and what their tags say."""
+        samples = input_items[0]
+        try:
+            tags = self.get_tags_in_window(0, 0, len(samples))
+            tags.sort(key=lambda tag: tag.offset)
+            self._recorder.push(samples, changes=changes_of(tags, self._refuse), bands=bands_of(tags, self._refuse))
+            self._report()
+        except Exception as error:  # escaping, it would kill this thread alone and leave the flowgraph hanging
+            self.logger.error(f"{type(error).__name__}: {error}; recording ends here")
+            self._publish("failed", {keys.REASON: str(error) or type(error).__name__})
+            return int(gr.WORK_DONE)
+        return len(samples)
+
+    def _refuse(self, reason: str) -> None:
+        self._bad_tags += 1
+        if self._bad_tag_pace.is_due():
+            self.logger.warn(f"a tag is passed over: {reason}; {self._bad_tags} so far")
+
+    def _report(self, *, is_last: bool = False) -> None:
+        """Publish the totals, at most once a second unless the stream ends."""
+        if not (is_last or self._pace.is_due()):
+            return
+        counts = self._recorder.counts()
+        if counts.dropped > self._told_drops:
+            self._told_drops = counts.dropped
+            self.logger.warn(f"{counts.dropped} samples are lost: the disk is too slow; raise queue_seconds or record less")
+        self._publish(keys.PROGRESS, {name: getattr(counts, name) for name in counts.__dataclass_fields__})
+
+    def _publish(self, event: str, fields: dict[str, Any]) -> None:
+        self.message_port_pub(pmt.intern(keys.STATUS), event_to_pmt(_SOURCE, event, fields))
+
+    def _reset(self) -> None:
+        """Back to the state before the first sample."""
+        self._bad_tags = self._told_drops = 0
+        self._pace = LogPace()
+        self._pace.is_due()  # nothing to say before the first second is over
