@@ -80,6 +80,7 @@ class band_tracker(gr.basic_block):
             update_interval=update_interval,
             drop_unconfirmed=drop_unconfirmed,
         )
+        self._has_run = False
         self._bad_message_pace = LogPace()
         self._reset()
         self.message_port_register_in(pmt.intern(keys.BANDS))
@@ -128,7 +129,11 @@ class band_tracker(gr.basic_block):
     # -- what the scheduler calls
 
     def start(self) -> bool:
-        """Begin a run."""
+        """Begin a run; what the run before left in the queue speaks of other samples."""
+        queue, port = self.to_basic_block(), pmt.intern(keys.BANDS)
+        while self._has_run and queue.nmsgs(port):
+            queue.delete_head_nowait(port)
+        self._has_run = True
         self._reset()
         return True
 
