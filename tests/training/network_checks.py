@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from rfseg.models.deployable import DeployableSegmenter
-from rfseg.training.export import OPSET
+from rfseg.deployment.export import OPSET
 
 
 def count_parameters(network):

@@ -10,7 +10,7 @@ from rfseg.contract import ClassKind
 from rfseg.datasets.classes import IGNORED, STANDARD_CLASSES, STANDARD_LABELS
 from rfseg.models.deployable import DeployableSegmenter
 from rfseg.synth import Recipe, load_recipe
-from rfseg.training.calibrate import (
+from rfseg.deployment.calibrate import (
     BandVerdict,
     Pixels,
     band_calibration_error,
@@ -21,7 +21,7 @@ from rfseg.training.calibrate import (
     fit_temperature,
     fit_thresholds,
 )
-from rfseg.training.heldout import Purpose, held_out_scenes, noise_recipe, strange_recipe, truth_of
+from rfseg.deployment.heldout import Purpose, held_out_scenes, noise_recipe, strange_recipe, truth_of
 
 QUICK = Recipe(rates=((15.36e6, 1.0),), durations=((1e-3, 1.0),))
 

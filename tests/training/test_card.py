@@ -11,8 +11,8 @@ import pytest
 
 from rfseg.cli import EXIT_BAD_INPUT, main
 from rfseg.modelfile import load_contract
-from rfseg.training.card import write_card
-from rfseg.training.cardtext import format_card
+from rfseg.deployment.card import write_card
+from rfseg.deployment.cardtext import format_card
 
 MODEL = Path(__file__).resolve().parents[1] / "models" / "threshold.onnx"
 LABELS = ("Noise", "LTE", "NR", "Radar")

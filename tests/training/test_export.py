@@ -17,7 +17,7 @@ from rfseg.models.deployable import DeployableSegmenter
 from rfseg.models.rf_segmenter import RFSegmenter
 from rfseg.synth import Recipe, make_scene
 from rfseg.training.checkpoint import save_state
-from rfseg.training.export import ExportOptions, export_checkpoint, export_network, network_facts
+from rfseg.deployment.export import ExportOptions, export_checkpoint, export_network, network_facts
 from rfseg.training.recipe import TrainingRecipe
 
 PIXEL_AGREEMENT = 0.999  # float32 sums in another order flip pixels on the border of two classes
@@ -127,8 +127,8 @@ def test_a_checkpoint_is_fitted_compared_and_calibrated(exported, tmp_path, monk
     progress = {"step": 7, "images": 70, "scenes": 5, "minutes": 0.5, "seed": 0}
     save_state({"network": weights, "average": weights, "recipe": json.dumps(record), "progress": progress}, tmp_path / "last.pt")
     # The graph of these weights is there already, and scenes of the law "ood" take long.
-    monkeypatch.setattr("rfseg.training.export._write_rows_graph", lambda _, path: shutil.copy(session.path, path))
-    monkeypatch.setattr("rfseg.training.export.strange_recipe", lambda: RECIPE)
+    monkeypatch.setattr("rfseg.deployment.export._write_rows_graph", lambda _, path: shutil.copy(session.path, path))
+    monkeypatch.setattr("rfseg.deployment.export.strange_recipe", lambda: RECIPE)
     out = tmp_path / "new" / "net.onnx"
     assert main(["export", str(tmp_path / "last.pt"), "--out", str(out), "--scenes", "3", "--precision", "fp16"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -166,7 +166,7 @@ def test_a_bad_temperature_and_a_missing_checkpoint_end_in_one_line(tmp_path, ca
 
 def test_a_file_that_fails_its_self_test_does_not_appear(tmp_path, monkeypatch):
     network = torch.nn.Conv2d(3, 4, 1)
-    monkeypatch.setattr("rfseg.training.export._run_golden", lambda path: np.full((256, 128), 3, np.uint8))
+    monkeypatch.setattr("rfseg.deployment.export._run_golden", lambda path: np.full((256, 128), 3, np.uint8))
     with torch.no_grad():
         network.weight.zero_(), network.bias.copy_(torch.tensor([1.0, 0, 0, 0]))
     with pytest.raises(ContractError, match="fails its self-test: 0.0% of the golden pixels agree"):

@@ -21,9 +21,9 @@ from rfseg.models.picture_segmenter import NORMALISATIONS, PictureSegmenter
 from rfseg.models.registry import ARCHITECTURES, make_network
 from rfseg.published_geometry import NORMALISATIONS as KNOWN_NORMALISATIONS
 from rfseg.synth.recipe import load_recipe
-from rfseg.training.importing import ImportOptions, _read_own, import_checkpoint
-from rfseg.training.publications import PUBLICATIONS, parse_classes
-from rfseg.training.publishedweights import fit_weights, read_weights
+from rfseg.deployment.importing import ImportOptions, _read_own, import_checkpoint
+from rfseg.deployment.publications import PUBLICATIONS, parse_classes
+from rfseg.deployment.publishedweights import fit_weights, read_weights
 from rfseg.training.recipe import Input, load_training_recipe
 
 SIZE = 32

@@ -11,8 +11,8 @@ from rfseg.errors import OptionError
 from rfseg.inference import Session
 from rfseg.models.deployable import DeployableSegmenter
 from rfseg.synth import Recipe
-from rfseg.training.export import ExportOptions, export_network
-from rfseg.training.quantise import quantise_graph
+from rfseg.deployment.export import ExportOptions, export_network
+from rfseg.deployment.quantise import quantise_graph
 
 SCENES = Recipe(rates=((15.36e6, 1.0),), durations=((1e-3, 1.0),))
 

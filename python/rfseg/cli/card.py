@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
     RfsegError
         If the model or an evaluation is of no use, or a file cannot be written.
     """
-    from ..training.card import add_facts, write_card
+    from ..deployment.card import add_facts, write_card
 
     path = find_model(options.model)
     notes = {key: getattr(options, key) for key in ("hardware", "unfinished") if getattr(options, key) is not None}

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     """
     temperature = None if options.temperature == "auto" else _temperature(options.temperature)
     try:
-        from ..training.export import ExportOptions, export_checkpoint
+        from ..deployment.export import ExportOptions, export_checkpoint
     except ImportError as error:
         if isinstance(error, BackendUnavailableError) or (error.name or "").split(".")[0] not in _NEEDED:
             raise

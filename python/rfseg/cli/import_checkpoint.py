@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
         If PyTorch is missing, the checkpoint or an option is of no use, or the model cannot be written.
     """
     try:
-        from ..training import importing, publications
+        from ..deployment import importing, publications
     except ImportError as error:
         if isinstance(error, BackendUnavailableError) or (error.name or "").split(".")[0] not in ("torch", "tomli"):
             raise

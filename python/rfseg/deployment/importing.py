@@ -17,12 +17,12 @@ from ..inference import Session
 from ..models.registry import make_network
 from ..published_geometry import Extremes
 from ..synth.protocol_recipe import ProtocolRecipe
-from .checkpoint import read_checkpoint
+from ..training.checkpoint import read_checkpoint
 from .export import network_facts
 from .pictureexport import PictureInput, export_pictures
 from .publications import BY_LABEL, COMMUNICATIONS_FRAME, PUBLICATIONS, RADAR_FRAME, Publication
 from .publishedweights import Weights, fit_weights, is_own_checkpoint, read_weights
-from .recipe import Input
+from ..training.recipe import Input
 
 __all__ = ["Imported", "ImportOptions", "import_checkpoint"]
 
@@ -101,7 +101,7 @@ def import_checkpoint(
         If the network is unknown, the number of its outputs has no published order and none is given, or the checkpoint
         was trained on rows.
     RecordingError
-        If the checkpoint is of no use (see :func:`rfseg.training.publishedweights.read_weights`).
+        If the checkpoint is of no use (see :func:`rfseg.deployment.publishedweights.read_weights`).
     ContractError
         If the model does not pass its self-test.
     """

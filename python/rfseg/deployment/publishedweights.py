@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import RecordingError
-from .checkpoint import load_state
+from ..training.checkpoint import load_state
 from .scriptarchive import is_script_archive, read_script_archive
 
 __all__ = ["Weights", "fit_weights", "is_own_checkpoint", "read_weights"]

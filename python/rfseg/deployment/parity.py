@@ -1,4 +1,4 @@
-"""Whether a model file answers as the module it was made of, on scenes; ``python -m rfseg.training.parity`` prints it."""
+"""Whether a model file answers as the module it was made of, on scenes; ``python -m rfseg.deployment.parity`` prints it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from ..inference import Session
 from ..models.deployable import DeployableSegmenter
 from ..synth import Scene, load_recipe
-from .checkpoint import read_checkpoint
+from ..training.checkpoint import read_checkpoint
 from .heldout import Purpose, held_out_scenes
 
 __all__ = ["Parity", "measure_parity"]
@@ -81,7 +81,7 @@ def measure_parity(model: DeployableSegmenter, session: Session, scenes: Iterabl
 
 def main() -> None:
     """Command line: a checkpoint, the file made of it, and how many scenes."""
-    parser = argparse.ArgumentParser(prog="python -m rfseg.training.parity", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m rfseg.deployment.parity", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("model", type=Path, help="a .onnx file")
     parser.add_argument("--scenes", type=int, default=100)

@@ -35,13 +35,13 @@ from .calibrate import (
     fit_temperature,
     fit_thresholds,
 )
-from .checkpoint import Checkpoint, read_checkpoint
+from ..training.checkpoint import Checkpoint, read_checkpoint
 from .graph import OPSET, write_graph
 from .halves import store_halves
 from .heldout import Purpose, held_out_scenes, noise_recipe, strange_recipe
 from .parity import Parity, measure_parity
 from .quantise import quantise_graph
-from .recipe import Input
+from ..training.recipe import Input
 
 __all__ = ["OPSET", "PRECISIONS", "ExportOptions", "Exported", "export_checkpoint", "export_network", "network_facts"]
 

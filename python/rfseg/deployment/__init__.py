@@ -1,0 +1,1 @@
+"""From a checkpoint to a model file: export, precision, calibration, parity, import of published weights, cards."""
