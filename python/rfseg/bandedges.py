@@ -25,6 +25,7 @@ _OUTER = (-3.6, -1.1)  # bins from the step whose lowest is the floor outside
 _FITTED = (-1.6, 3.6)  # bins from the step that the curve is laid through
 _SLOPE_RIDGE = 2.0  # bins**2; what holds the level's slope back
 _CLEAR, _FAINT = 10.0, 1.6  # power over the noise of a bin that surely holds a carrier; up to which it holds none
+_LEAST_CUT = 12  # bins of noise at an end of a mask that are cut off; fewer may be blocks that nobody uses just now
 _ALIKE = 1.6  # power ratio of bins that can be one floor
 _LEAST_SHARE = 1e-3  # of a bin's power, taken for the carrier's where the floor leaves less
 _MIN_STEP = 1.6  # power ratio (2 dB) of a step; below it the mask's edge stays
@@ -108,7 +109,7 @@ def find_edges(profiles: Sequence[np.ndarray], bins: Sequence[Interval]) -> list
 
 
 def without_noise(profile: np.ndarray, bins: Interval, noise: np.ndarray) -> Interval:
-    """The mask's bins without those at its ends that hold nothing but noise, where there are more than the reach of an edge.
+    """The mask's bins without those at its ends that hold nothing but noise, where they are many.
 
     Only a carrier that stands 10 dB out of the noise over a part of its mask is cut, and to four bins at least.
 
@@ -123,8 +124,8 @@ def without_noise(profile: np.ndarray, bins: Interval, noise: np.ndarray) -> Int
         return bins
     faint = own < _FAINT * floor
     first, last = (int(np.argmin(side)) for side in (faint, faint[::-1]))  # faint bins at both ends
-    start = bins[0] + (first if first > REACH else 0)
-    stop = bins[1] - (last if last > REACH else 0)
+    start = bins[0] + (first if first >= _LEAST_CUT else 0)
+    stop = bins[1] - (last if last >= _LEAST_CUT else 0)
     return (start, stop) if stop - start >= REACH else bins
 
 
