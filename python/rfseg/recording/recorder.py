@@ -174,6 +174,10 @@ class Recorder:
         self._queue.stop()
         return self.counts()
 
+    def drain(self) -> None:
+        """Wait until the disk has taken everything that was handed over, or refused it."""
+        self._queue.drain()
+
     def resume(self) -> None:
         """Record again, after recording has stopped because there was no room."""
         self._queue.resume()

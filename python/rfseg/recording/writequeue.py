@@ -64,6 +64,11 @@ class WriteQueue:
         with self._changed:
             return self._written, self._refused, self._waiting
 
+    def drain(self) -> None:
+        """Wait until everything taken has been written or refused."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting == 0)
+
     def end_recording(self) -> None:
         """The samples so far and those to come do not belong together."""
         with self._changed:
