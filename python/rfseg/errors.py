@@ -7,9 +7,10 @@
     |-- ContractError(ValueError)       a model file without a contract, or one that breaks it
     |-- RecordingError(ValueError)      a recording that is missing, truncated or of an unknown type
     |-- BandError(ValueError)           a band or a ``bands`` message that makes no sense
-    |-- OptionError(ValueError)         a mode, policy or depth that does not exist
+    |-- OptionError(ValueError)         a mode, policy, depth or setting that does not exist
     |-- SceneError(ValueError)          a scene or training recipe that cannot be realised
     |-- DatasetError(ValueError)        a dataset, or a file of one, that is missing, damaged or contradicts itself
+    |-- SourceError(RuntimeError)       a radio or stream that is missing, fails or has vanished
     |-- FeedError(ValueError)           a feed's destination, option or message that makes no sense
     `-- BackendUnavailableError(ImportError)   an optional package is missing; says how to install it
 
@@ -28,6 +29,7 @@ __all__ = [
     "RecordingError",
     "RfsegError",
     "SceneError",
+    "SourceError",
 ]
 
 
@@ -65,6 +67,10 @@ class DatasetError(RfsegError, ValueError):
 
 class FeedError(RfsegError, ValueError):
     """A feed's destination, option or message that makes no sense, or a message that can never be delivered."""
+
+
+class SourceError(RfsegError, RuntimeError):
+    """A radio or stream that is missing, fails or has vanished; the message says what was found instead."""
 
 
 class BackendUnavailableError(RfsegError, ImportError):
