@@ -246,6 +246,7 @@ class Archive:
 
     def _begin(self, offset: int, state: StreamState) -> None:
         self._pending = [band for band in self._pending if band.sample_start + band.sample_count > offset]
+        self._shelf.scan()  # recordings may have been taken away
         name = self._shelf.make_name(state.time_at(offset))
         self._file = RecordingFile(
             self._folder,

@@ -42,7 +42,7 @@ class Shelf:
             If the folder cannot be read.
         """
         pattern = re.compile(re.escape(self._prefix) + r"-\d{8}T\d{6}Z-(\d{6,})(\.part)?\.sigmf-(data|meta)")
-        self._sizes, self._names, self._number = {}, {}, 0
+        self._sizes, self._names = {}, {}
         for entry in os.scandir(self._folder):
             match = pattern.fullmatch(entry.name)
             if match is None:
