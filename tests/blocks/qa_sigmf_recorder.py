@@ -167,6 +167,23 @@ def test_a_flowgraph_runs_again_into_the_same_folder(kit, tmp_path):
     assert names == [f"rfseg-20260131T123456Z-00000{number}" for number in (1, 2)]
 
 
+def test_what_only_messages_tell_is_known_on_its_sample(kit, tmp_path, threshold_model):
+    rate, count = 15.36e6, 6 * 30_720
+    source = kit.array_source(kit.noise(count, level_db=-60.0, seed=1), tags={70_000: [("rx_freq", pmt.from_double(2e9))]})
+    chain = rfseg.rf_segmenter(rate, model=threshold_model, mode="lossless", frame_duration=2e-3, center_freq=1e9)
+    untagged = kit.random_copy(np.complex64, seed=1, largest=5_000)
+    untagged.set_tag_propagation_policy(gr.TPP_DONT)
+    recorder = rfseg.sigmf_recorder(rate, tmp_path, mode="lossless", record="all")
+    top = gr.top_block()
+    top.connect(source, chain, untagged, recorder)
+    top.msg_connect(chain, "bands", recorder, "bands")
+    recorder.to_basic_block()._post(pmt.intern("bands"), pmt.PMT_T)
+    kit.run(top)
+    ((meta, _),) = opened(tmp_path)
+    assert [(c["core:sample_start"], c["core:frequency"]) for c in meta["captures"]] == [(0, 1e9), (70_000, 2e9)]
+    assert recorder.bad_tags() == 1
+
+
 def test_behind_rf_segmenter_the_bands_of_its_messages_are_annotations(kit, tmp_path, threshold_model):
     rate, count = 15.36e6, 4 * 30_720
     samples = kit.noise(count, level_db=-60.0, seed=1)

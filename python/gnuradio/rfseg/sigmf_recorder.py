@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 import numpy as np
 import pmt
 from gnuradio import gr
+from rfseg.errors import BandError
 from rfseg.framequeue import LogPace, choose
 from rfseg.recording.archive import FileRules
 from rfseg.recording.recorder import DEFAULT_QUEUE_SECONDS, ITEM_TYPES, Recorder, RecorderCounts, Scope
+from rfseg.recording.stream import StreamChange
 from rfseg.recording.trigger import TriggerRules
 
-from .messages import event_to_pmt
+from .messages import FrameTag, event_to_pmt
 from .rfseg_python import keys
 from .stream_tags import bands_of, changes_of
 
@@ -28,7 +31,7 @@ class sigmf_recorder(gr.sync_block):
 
     Stream in: IQ of the item type with the tags of Band Tagger or RF Segmenter.
     Stream out: none.
-    Messages in: none.
+    Messages in: ``bands`` (optional), for what the source does not tell in tags: centre, rate and time of frames.
     Messages out: ``status``: files begun, finished, recovered and deleted, why recording has stopped, and, at most once a
     second, what was written and lost.
     Tags: reads ``band_start``, ``rx_time``, ``rx_rate``, ``rx_freq``.
@@ -146,6 +149,8 @@ class sigmf_recorder(gr.sync_block):
         self._bad_tag_pace = LogPace()
         self._reset()
         self.message_port_register_out(pmt.intern(keys.STATUS))
+        self.message_port_register_in(pmt.intern(keys.BANDS))
+        self.set_msg_handler(pmt.intern(keys.BANDS), self._on_bands)
 
     # -- what scripts may ask and do while the flowgraph runs
 
@@ -162,7 +167,7 @@ class sigmf_recorder(gr.sync_block):
         self._recorder.resume()
 
     def bad_tags(self) -> int:
-        """Tags that made no sense in this run."""
+        """Tags and messages that made no sense in this run."""
         return self._bad_tags
 
     # -- what the scheduler calls
@@ -185,7 +190,9 @@ class sigmf_recorder(gr.sync_block):
         try:
             tags = self.get_tags_in_window(0, 0, len(samples))
             tags.sort(key=lambda tag: tag.offset)
-            self._recorder.push(samples, changes=changes_of(tags, self._refuse), bands=bands_of(tags, self._refuse))
+            changes = self._frames_before(self.nitems_read(0) + len(samples)) + changes_of(tags, self._refuse)
+            changes.sort(key=lambda change: change.offset)  # on one sample, tags come last and hold
+            self._recorder.push(samples, changes=changes, bands=bands_of(tags, self._refuse))
             self._report()
         except Exception as error:  # escaping, it would kill this thread alone and leave the flowgraph hanging
             self.logger.error(f"{type(error).__name__}: {error}; recording ends here")
@@ -193,10 +200,32 @@ class sigmf_recorder(gr.sync_block):
             return int(gr.WORK_DONE)
         return len(samples)
 
+    def _on_bands(self, message: pmt.pmt_base) -> None:
+        try:
+            frame = FrameTag.from_pmt(message).frame
+        except BandError as error:
+            self._refuse(str(error))
+            return
+        self._frames.append(
+            StreamChange(
+                offset=frame.sample_start,
+                samp_rate=frame.samp_rate,
+                center_freq=frame.center_freq,
+                rx_time=frame.rx_time,
+            )
+        )
+
+    def _frames_before(self, stop: int) -> list[StreamChange]:
+        """What messages told of the samples up to this one."""
+        due = []
+        while self._frames and self._frames[0].offset < stop:
+            due.append(self._frames.popleft())
+        return due
+
     def _refuse(self, reason: str) -> None:
         self._bad_tags += 1
         if self._bad_tag_pace.is_due():
-            self.logger.warn(f"a tag is passed over: {reason}; {self._bad_tags} so far")
+            self.logger.warn(f"a tag or message is passed over: {reason}; {self._bad_tags} so far")
 
     def _report(self, *, is_last: bool = False) -> None:
         """Publish the totals, at most once a second unless the stream ends."""
@@ -214,5 +243,6 @@ class sigmf_recorder(gr.sync_block):
     def _reset(self) -> None:
         """Back to the state before the first sample."""
         self._bad_tags = self._told_drops = 0
+        self._frames: deque[StreamChange] = deque()  # told by messages, of samples to come
         self._pace = LogPace()
         self._pace.is_due()  # nothing to say before the first second is over

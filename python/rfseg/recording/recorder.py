@@ -147,12 +147,13 @@ class Recorder:
         ----------
         samples : complex64 ``(n,)``, or int16 or int8 ``(n, 2)``
         changes
-            What the source says at some of them, in their order.
+            What the source says at some of them, in their order; what is told too late holds from the first of these
+            samples on.
         bands
             Those that begin in them, sorted by first sample.
         """
         for change in changes:
-            self._follower.follow(change)
+            self._follower.follow(change, not_before=self._position + self._filled)
         samp_rate = self._follower.newest.samp_rate
         for band in bands:
             self._upcoming.append(band)

@@ -90,29 +90,32 @@ class StreamFollower:
         """What holds from the newest change on."""
         return self._states[-1]
 
-    def follow(self, change: StreamChange) -> None:
+    def follow(self, change: StreamChange, *, not_before: int = 0) -> None:
         """Take what the source says; changes come in the order of their samples.
+
+        One that is told too late holds from the sample ``not_before`` on.
 
         Another frequency or rate, the first time, and a time that is two samples or more off begin a new capture;
         a time that is at most one sample off sets the clock right.
         """
         state = self.newest
-        time = state.time_at(change.offset)
+        offset = max(change.offset, not_before, state.offset)
+        time = state.time_at(offset)
         expected, is_new = time, False
         if change.rx_time is not None:
-            time = change.rx_time
+            time = change.rx_time.after(offset - change.offset, change.samp_rate or state.samp_rate)
             is_new = expected is None or abs(_samples_between(expected, time, state.samp_rate)) > _CLOCK_TOLERANCE
         rate = state.samp_rate if change.samp_rate is None else change.samp_rate
         center = state.center_freq if change.center_freq is None else change.center_freq
         is_new = is_new or (rate, center) != (state.samp_rate, state.center_freq)
         changed = StreamState(
-            offset=change.offset,
+            offset=offset,
             capture=state.capture + is_new,
             samp_rate=rate,
             center_freq=center,
             rx_time=time,
         )
-        if change.offset == state.offset:  # of several on one sample the last holds
+        if offset == state.offset:  # of several on one sample the last holds
             self._states.pop()
         self._states.append(changed)
 
