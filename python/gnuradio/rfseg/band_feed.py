@@ -10,20 +10,12 @@ from gnuradio import gr
 from rfseg.errors import BandError, FeedError
 from rfseg.feeds.delivery import DEFAULT_DEPTH, Counts
 from rfseg.feeds.feed import Feed
-from rfseg.feeds.messages import (
-    FrameBands,
-    Message,
-    bands_to_message,
-    occupancy_to_message,
-    status_to_message,
-    track_to_message,
-)
+from rfseg.feeds.messages import Message
 from rfseg.framequeue import LogPace
 
-from .messages import BandsMessage, event_from_pmt, event_to_pmt
-from .occupancy_messages import occupancy_from_pmt
+from .feed_messages import bands_of, occupancy_of, status_of, track_of
+from .messages import event_to_pmt
 from .rfseg_python import keys
-from .track_messages import track_event_from_pmt
 
 __all__ = ["band_feed"]
 
@@ -107,19 +99,19 @@ class band_feed(gr.basic_block):
         return True
 
     def _on_bands(self, message: pmt.pmt_base) -> None:
-        content = self._take(message, _bands_of)
+        content = self._take(message, bands_of)
         if content is not None and content["last"]:  # what is said from stop() may come too late for its receivers
             self._feed.drain()
             self._report(is_last=True)
 
     def _on_status(self, message: pmt.pmt_base) -> None:
-        self._take(message, _status_of)
+        self._take(message, status_of)
 
     def _on_occupancy(self, message: pmt.pmt_base) -> None:
-        self._take(message, _occupancy_of)
+        self._take(message, occupancy_of)
 
     def _on_track(self, message: pmt.pmt_base) -> None:
-        self._take(message, _track_of)
+        self._take(message, track_of)
 
     def _take(self, message: pmt.pmt_base, convert: Callable[[pmt.pmt_base], Message]) -> Message | None:
         """Publish a message; None for one that makes no sense."""
@@ -166,25 +158,3 @@ class band_feed(gr.basic_block):
         self._bad_messages = self._told_drops = 0
         self._pace = LogPace()
         self._pace.is_due()  # nothing to say before the first second is over
-
-
-def _bands_of(message: pmt.pmt_base) -> Message:
-    content = BandsMessage.from_pmt(message)
-    tag = content.tag
-    return bands_to_message(
-        FrameBands(
-            frame=tag.frame, bands=content.bands, state=tag.state, model=tag.model, non_finite=tag.non_finite
-        )
-    )
-
-
-def _status_of(message: pmt.pmt_base) -> Message:
-    return status_to_message(*event_from_pmt(message))
-
-
-def _occupancy_of(message: pmt.pmt_base) -> Message:
-    return occupancy_to_message(occupancy_from_pmt(message))
-
-
-def _track_of(message: pmt.pmt_base) -> Message:
-    return track_to_message(track_event_from_pmt(message).to_fields())

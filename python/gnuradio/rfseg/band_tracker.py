@@ -110,6 +110,10 @@ class band_tracker(gr.basic_block):
         """Whether bands of tracks that are not yet confirmed are left out; from the next frame on."""
         self._set_rules(drop_unconfirmed=drop_unconfirmed)
 
+    def set_rules(self, rules: TrackRules) -> None:
+        """All rules at once; from the next frame on."""
+        self._rules = self._tracker.rules = rules
+
     def rules(self) -> TrackRules:
         """The rules in use."""
         return self._rules

@@ -206,6 +206,10 @@ class rf_segmenter(gr.hier_block2):
         """What 0 dBFS is in dBm, as for the constructor; from the next frame on."""
         self._to_bands.set_calibration(calibration)
 
+    def tracker(self) -> band_tracker:
+        """Band Tracker inside, whose rules may be set."""
+        return self._tracker
+
     def model(self) -> str:
         """Name of the model in use."""
         return self._segmenter.model()

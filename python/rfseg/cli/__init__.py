@@ -1,4 +1,4 @@
-"""The command line: ``rfseg segment``, ``rfseg models``, ``rfseg dataset``, ``rfseg synth``, ``rfseg train``,
+"""The command line: ``rfseg segment``, ``rfseg live``, ``rfseg models``, ``rfseg dataset``, ``rfseg synth``, ``rfseg train``,
 ``rfseg export``, ``rfseg evaluate``, ``rfseg card``, ``rfseg import-checkpoint``.
 
 Exit codes: 0, all is well; 2, bad input, with one line that begins with ``rfseg: error:`` on standard
@@ -16,7 +16,7 @@ from typing import Sequence
 
 from .. import __version__
 from ..errors import RfsegError
-from . import card, dataset, evaluate, export, import_checkpoint, models, segment, synth, train
+from . import card, dataset, evaluate, export, import_checkpoint, live, models, segment, synth, train
 
 __all__ = ["EXIT_BAD_INPUT", "EXIT_INTERRUPTED", "main", "make_parser"]
 
@@ -29,7 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rfseg", description="Find LTE, NR and radar in IQ recordings.")
     parser.add_argument("--version", action="version", version=f"rfseg {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
-    for command in (segment, models, dataset, synth, train, export, evaluate, card, import_checkpoint):
+    for command in (segment, live, models, dataset, synth, train, export, evaluate, card, import_checkpoint):
         command.add_parser(commands)
     return parser
 
