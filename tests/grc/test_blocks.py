@@ -16,8 +16,8 @@ from mako.template import Template
 
 FOLDER = Path(__file__).parents[2] / "grc"
 FILES = sorted(FOLDER.glob("*.block.yml"))
-# What GRC leaves to the user: a variable of the flowgraph, and a file to choose.
-OWN_DEFAULTS = {"samp_rate", "destination"}
+# What GRC leaves to the user: a variable of the flowgraph, a file to choose, a rate to be had.
+OWN_DEFAULTS = {"samp_rate", "destination", "out_rate"}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ neither torch nor ONNX Runtime, running a model needs the latter.
 
 from gnuradio import gr as _gr  # noqa: F401, registers the base classes of the bindings
 
+from .band_extractor import band_extractor
 from .band_feed import band_feed
 from .band_tagger import band_tagger
 from .band_tracker import band_tracker
@@ -19,6 +20,7 @@ from .sigmf_recorder import sigmf_recorder
 from .spectrogram_sink import frame_geometry, spectrogram_sink
 
 __all__ = [
+    "band_extractor",
     "band_feed",
     "band_tagger",
     "band_tracker",

@@ -32,7 +32,7 @@ _STEP = 10e3  # Hz; edges of pass-bands are multiples, so that designs are found
 _PHASE_BITS = 40  # a shift is a multiple of samp_rate / 2**40
 _LEAST_BLOCK = 8192  # samples; the fastest of 2048 to 32768
 _LONG_BLOCK = 8  # times the filter's length
-_BATCH = 1 << 17  # samples transformed at a time: they stay in the cache
+_GROUP = 4  # blocks transformed at a time: as many as the processor's vectors hold, and few enough for its cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +101,7 @@ class BandFilter:
         units = fft.next_fast_len(-(-max(_LEAST_BLOCK, _LONG_BLOCK * taps.size) // grid.down))
         self.reach = around * grid.down
         self.block_units = units - 2 * around
+        self.group_units = _GROUP * self.block_units
         self._size, self._out_size = units * grid.down, units * grid.up
         self._kept = slice(around * grid.up, (units - around) * grid.up)
         self.center = self._step / 2**_PHASE_BITS * grid.samp_rate
@@ -122,9 +123,8 @@ class BandFilter:
     def apply(self, history: SampleHistory, grid: Grid, first_unit: int, block_count: int) -> np.ndarray:
         """Units of ``block_count`` blocks from ``first_unit`` on, complex64; the history is read ``reach`` samples further."""
         parts = []
-        at_once = max(1, _BATCH // self._size)
-        for block in range(0, block_count, at_once):
-            count = min(at_once, block_count - block)
+        for block in range(0, block_count, _GROUP):
+            count = min(_GROUP, block_count - block)
             parts.append(self._batch(history, grid, first_unit + block * self.block_units, count))
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 

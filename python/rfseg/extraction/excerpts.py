@@ -51,8 +51,9 @@ class Excerpt:
     iq : complex64 (n,)
         At ``samp_rate``; 0 Hz is ``center_freq``.
     band : Band
-        What the bands in it were: the id and the sample of the first, the length up to the end of the last, the name that
-        most of their samples had, their mean confidence, lowest and highest edge, and the highest power and SNR.
+        What the bands up to here were: the id and the sample of the first, the length up to the end of the last or of this
+        part, the name that most of their samples had, their mean confidence, lowest and highest edge, and the highest
+        power and SNR.
     samp_rate : float
         Of ``iq``, Hz.
     center_freq : float

@@ -19,7 +19,8 @@ class BandExtractor(Front):
     An excerpt begins and ends on whole units of the change of the rate (:class:`rfseg.extraction.Grid`), so its first
     sample lies exactly on one of the input.  It is handed out once its last sample has come, or in parts.
     A band that leaves the pass-band of its excerpt begins a new one on its first sample; so does what comes after a
-    retune, a change of the rate or a jump of the time.  The same input gives the same excerpts, however it is divided.
+    retune, a change of the rate or a jump of the time.  The same input gives the same excerpts, however it is divided; only
+    their order may differ where they overlap.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ class BandExtractor(Front):
         Returns
         -------
         list of Excerpt
-            Those that are complete, and parts of long ones.
+            Those that are complete, and parts of long ones; by their first samples.
         """
         done: list[Excerpt] = []
         for samples, begun, change in self._segments(iq, starts, changes):
@@ -71,11 +72,11 @@ class BandExtractor(Front):
             if change is not None and self._is_break(change):
                 done += self._end_all()
                 self._break()
-        return done
+        return sorted(done, key=lambda excerpt: excerpt.sample_start)
 
     def finish(self) -> list[Excerpt]:
         """End all excerpts because the stream has ended."""
-        return self._end_all()
+        return sorted(self._end_all(), key=lambda excerpt: excerpt.sample_start)
 
     # -- bands
 
@@ -151,9 +152,10 @@ class BandExtractor(Front):
 
     def _excerpt(self, cut: Cut, iq: np.ndarray, *, is_last: bool) -> Excerpt:
         units = iq.size // self._grid.up
+        end = cut.end if is_last else self._grid.sample(cut.first_unit + units)
         excerpt = Excerpt(
             iq=iq,
-            band=summarise(cut.starts, end=cut.end),
+            band=summarise([start for start in cut.starts if start.sample < end], end=end),
             samp_rate=self.out_rate,
             center_freq=self._center_of(cut),
             sample_start=self._grid.sample(cut.first_unit),

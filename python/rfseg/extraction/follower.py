@@ -19,7 +19,7 @@ class BandFollower(Front):
 
     It stays with a track until that has been away for longer than ``max_pause`` and ``tail``, or until another one is stronger
     by more than ``switch_margin``.  While the band lies in the pass-band the centre stays where it is; when it leaves
-    that, a new stretch begins on the first sample of the new shape.  What is given out lags by ``lead``, the reach of
+    that, a new stretch begins on the first sample of the new shape.  New rules hold at once.  What is given out lags by ``lead``, the reach of
     the filter and a block of it.
 
     Parameters
@@ -51,6 +51,7 @@ class BandFollower(Front):
         self._open: dict[tuple[str, int], BandStart] = {}  # newest band of each chosen track
         self._made = 0  # the unit that is given out next
         self._is_new = True  # whether the time has to be told on the next sample
+        self._obeyed = self.rules
 
     def step(
         self, iq: np.ndarray, starts: Sequence[BandStart] = (), changes: Sequence[StreamChange] = ()
@@ -63,6 +64,8 @@ class BandFollower(Front):
             What can be given out by now, in its order.
         """
         pieces: list[Piece] = []
+        if self.rules is not self._obeyed:
+            self._obey(pieces)
         for samples, begun, change in self._segments(iq, starts, changes):
             self._history.append(samples)
             self._waiting += begun
@@ -83,6 +86,15 @@ class BandFollower(Front):
         return [piece for piece in pieces if piece.iq.size]
 
     # -- which band
+
+    def _obey(self, pieces: list[Piece]) -> None:
+        """Leave at once what new rules do not take."""
+        self._obeyed = self.rules
+        self._open = {key: start for key, start in self._open.items() if self.rules.takes(start.band)}
+        if self._cut is not None and not self.rules.takes(self._cut.starts[-1].band):
+            sample = self._history.stop - self._margin_samples
+            self._leave(sample, pieces)
+            self._take_up_strongest(sample)
 
     def _decide(self, until: int, pieces: list[Piece]) -> None:
         """Follow what begins and ends before a sample."""

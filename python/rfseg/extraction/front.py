@@ -213,14 +213,15 @@ class Front:
         return cut.band_filter.center + (self._center_freq if is_rf else 0.0)
 
     def _make_blocks(self, cut: Cut, limit: int) -> np.ndarray | None:
-        """Whole blocks of a cut that can be made by now, up to unit ``limit``; None if there is none."""
+        """Whole groups of blocks of a cut that can be made by now, up to unit ``limit``; None if there is none."""
         band_filter = cut.band_filter
         there = self._grid.unit(self._history.stop - band_filter.reach)
-        count = (min(there, limit) - cut.next_unit) // band_filter.block_units
-        if count <= 0:
+        groups = (min(there, limit) - cut.next_unit) // band_filter.group_units
+        if groups <= 0:
             return None
-        made = band_filter.apply(self._history, self._grid, cut.next_unit, count)
-        cut.next_unit += count * band_filter.block_units
+        blocks = groups * band_filter.group_units // band_filter.block_units
+        made = band_filter.apply(self._history, self._grid, cut.next_unit, blocks)
+        cut.next_unit += groups * band_filter.group_units
         return made
 
     def _make_rest(self, cut: Cut, limit: int) -> np.ndarray:
