@@ -36,11 +36,11 @@ def alone(folder: Path, seconds: float, sync: str) -> RecorderCounts:
 
 
 def flowgraph(folder: Path, seconds: float, sync: str) -> RecorderCounts:
-    """The block behind a source in C++ that repeats a buffer."""
+    """The block behind a source that costs next to nothing."""
     from gnuradio import blocks, gr, rfseg
 
     top = gr.top_block()
-    source = blocks.vector_source_s(SAMPLES.reshape(-1).tolist(), repeat=True, vlen=2)
+    source = blocks.null_source(SAMPLES.itemsize * 2)
     recorder = rfseg.sigmf_recorder(
         SAMP_RATE, folder, item_type="int16", record="all", mode="lossless", sync=sync, **RULES
     )

@@ -18,6 +18,8 @@ from rfseg.bands import Band
 from rfseg.errors import OptionError, RecordingError
 from rfseg.geometry import RxTime
 from rfseg.recording import files as recording_files
+from rfseg.recording.archive import Archive
+from rfseg.recording.recorder import Recorder
 from rfseg.sigmf import open_recording
 
 SAMP_RATE = 1e6  # Hz
@@ -137,6 +139,26 @@ def test_at_the_quota_recording_stops_and_the_stream_goes_on(kit, tmp_path):
     assert counts.written + counts.refused == 400_000 and 3 * counts.written > 400_000
     (stopped,) = (message for message in log.messages if message["event"] == "stopped")
     assert stopped["reason"] == "the quota of 1000000 bytes is used up"
+
+
+def test_an_error_that_should_not_be_ends_recording_not_the_stream(kit, tmp_path, monkeypatch):
+    def fail(self, *args, **options):
+        raise RuntimeError("it broke")
+
+    monkeypatch.setattr(Recorder, "push", fail)
+    recorder, log = run(kit, tmp_path, ramp(100_000), tags_of(), until="failed", record="all")
+    assert recorder.nitems_read(0) == 100_000
+    (failed,) = (message for message in log.messages if message["event"] == "failed")
+    assert failed["reason"] == "it broke"
+
+
+def test_an_error_of_the_writer_ends_recording_not_the_stream(kit, tmp_path, monkeypatch):
+    def fail(self, piece):
+        raise RuntimeError("it broke")
+
+    monkeypatch.setattr(Archive, "write", fail)
+    recorder, log = run(kit, tmp_path, ramp(100_000), tags_of(), until="stopped", record="all")
+    assert recorder.nitems_read(0) == recorder.counts().refused == 100_000
 
 
 def test_a_disk_that_hangs_holds_no_sample_up(kit, tmp_path, monkeypatch):

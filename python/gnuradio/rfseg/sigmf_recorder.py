@@ -187,6 +187,8 @@ class sigmf_recorder(gr.sync_block):
     def work(self, input_items: list[np.ndarray], output_items: list[np.ndarray]) -> int:
         """Take samples and what their tags say."""
         samples = input_items[0]
+        if self._has_failed:
+            return len(samples)
         try:
             tags = self.get_tags_in_window(0, 0, len(samples))
             tags.sort(key=lambda tag: tag.offset)
@@ -194,10 +196,10 @@ class sigmf_recorder(gr.sync_block):
             changes.sort(key=lambda change: change.offset)  # on one sample, tags come last and hold
             self._recorder.push(samples, changes=changes, bands=bands_of(tags, self._refuse))
             self._report()
-        except Exception as error:  # escaping, it would kill this thread alone and leave the flowgraph hanging
-            self.logger.error(f"{type(error).__name__}: {error}; recording ends here")
-            self._publish("failed", {keys.REASON: str(error) or type(error).__name__})
-            return int(gr.WORK_DONE)
+        except Exception as error:  # sensing goes on, whatever happens to recording
+            self._has_failed = True
+            self.logger.error(f"{type(error).__name__}: {error}; recording ends here, the stream goes on")
+            self._publish(keys.FAILED, {keys.REASON: str(error) or type(error).__name__})
         return len(samples)
 
     def _on_bands(self, message: pmt.pmt_base) -> None:
@@ -243,6 +245,7 @@ class sigmf_recorder(gr.sync_block):
     def _reset(self) -> None:
         """Back to the state before the first sample."""
         self._bad_tags = self._told_drops = 0
+        self._has_failed = False
         self._frames: deque[StreamChange] = deque()  # told by messages, of samples to come
         self._pace = LogPace()
         self._pace.is_due()  # nothing to say before the first second is over

@@ -221,6 +221,13 @@ class Archive:
         totals = {"samples": file.sample_count, "annotations": file.metadata.annotation_count}
         self._on_event("finished", {"path": str(file.meta_path), **totals})
 
+    def abandon(self, error: Exception) -> None:
+        """Stop after an error that should not be; the file in progress stays as it is, to be recovered."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._stop(f"{type(error).__name__}: {error}")
+
     def resume(self) -> None:
         """Record again after a stop."""
         self.is_stopped = False

@@ -114,7 +114,12 @@ class WriteQueue:
         self._archive.close()
 
     def _write(self, piece: Piece) -> None:
-        written = self._archive.write(piece)
+        written = 0
+        try:
+            written = self._archive.write(piece)
+        except Exception as error:  # escaping, it would end this thread, and a lossless stream would wait for ever
+            _log.exception("recording ends here")
+            self._archive.abandon(error)
         with self._changed:
             self._written += written
             self._refused += len(piece.samples) - written
