@@ -152,12 +152,14 @@ def test_the_phase_of_the_shift_is_exact_after_a_day():
 
 def test_the_clock_is_exact_after_a_day_and_tells_missing_samples():
     clock = Clock(20e6 / 3)
-    assert clock.time(5) is None and clock.set(10, RxTime(seconds=100, fraction=0.25)) == 0
+    begin = RxTime(seconds=100, fraction=0.25)
+    assert clock.time(5) is None and clock.lateness(10, begin) == 0
+    clock.set(10, begin)
     later = clock.time(10 + 20_000_000 * 86_400 // 3)
     assert later.seconds == 100 + 86_400 and later.fraction == pytest.approx(0.25, abs=1e-9)
-    assert clock.set(10 + 20_000_000, RxTime(seconds=103, fraction=0.25 + 3 / 20e6)) == 1
+    assert clock.lateness(10 + 20_000_000, RxTime(seconds=103, fraction=0.25 + 3 / 20e6)) == 1
     clock.change_rate(20_000_010, 1e6)
-    assert clock.time(21_000_010).seconds == 104
+    assert (clock.time(20_000_010).seconds, clock.time(21_000_010).seconds) == (103, 104)
 
 
 def test_excerpts_tell_the_time_of_their_first_samples():

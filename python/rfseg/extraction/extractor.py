@@ -69,9 +69,13 @@ class BandExtractor(Front):
             for start in sorted(begun, key=lambda s: (s.sample, -_power(s))):
                 self._begin(start)
             self._advance(done)
-            if change is not None and self._is_break(change):
-                done += self._end_all()
-                self._break()
+            if change is not None:
+                is_break = self._is_break(change)
+                if is_break:
+                    done += self._end_all()
+                self._take_change(change)
+                if is_break:
+                    self._break()
         return sorted(done, key=lambda excerpt: excerpt.sample_start)
 
     def finish(self) -> list[Excerpt]:

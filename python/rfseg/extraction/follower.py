@@ -72,11 +72,14 @@ class BandFollower(Front):
             settled = self._history.stop - self._margin_samples
             self._decide(settled, pieces)
             self._advance(settled, pieces)
-            if change is not None and self._is_break(change):
-                self._end_all(pieces)
-                if self._break() and self._grid is not None:
-                    self._made = 0
-                self._is_new = True
+            if change is not None:
+                is_break = self._is_break(change)
+                if is_break:
+                    self._end_all(pieces)
+                self._take_change(change)
+                if is_break:
+                    self._made = 0 if self._break() else self._made
+                    self._is_new = True
         return [piece for piece in pieces if piece.iq.size]
 
     def finish(self) -> list[Piece]:

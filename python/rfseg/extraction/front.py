@@ -113,16 +113,18 @@ class Front:
         yield iq[self._history.stop - begin : stop - begin], waiting, None
 
     def _is_break(self, change: StreamChange) -> bool:
-        """Take a change; whether what comes after it does not continue what came before."""
-        clock, sample = self._clock, change.sample
-        is_break = change.rx_time is not None and clock.set(sample, change.rx_time) != 0
-        if change.samp_rate is not None and change.samp_rate != clock.samp_rate:
-            clock.change_rate(sample, change.samp_rate)
-            is_break = True
-        if change.center_freq is not None and change.center_freq != self._center_freq:
+        """Whether what comes after a change does not continue what came before."""
+        if change.rx_time is not None and self._clock.lateness(change.sample, change.rx_time):
+            return True
+        return change.samp_rate not in (None, self._clock.samp_rate) or change.center_freq not in (None, self._center_freq)
+
+    def _take_change(self, change: StreamChange) -> None:
+        if change.samp_rate is not None:
+            self._clock.change_rate(change.sample, change.samp_rate)
+        if change.rx_time is not None:
+            self._clock.set(change.sample, change.rx_time)
+        if change.center_freq is not None:
             self._center_freq = change.center_freq
-            is_break = True
-        return is_break
 
     def _break(self) -> bool:
         """Forget all samples so far; whether the output's grid begins anew here, with another rate."""

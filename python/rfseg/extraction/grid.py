@@ -100,13 +100,16 @@ class Clock:
         known, moment = self._known
         return moment.after(sample - known, self.samp_rate)
 
-    def set(self, sample: int, time: RxTime) -> int:
-        """Take the time of a sample; the number of samples by which it is later than it should be."""
+    def lateness(self, sample: int, time: RxTime) -> int:
+        """Samples by which the time of a sample is later than expected; 0 where nothing is."""
         expected = self.time(sample)
-        self._known = sample, time
         if expected is None:
             return 0
         return round(((time.seconds - expected.seconds) + (time.fraction - expected.fraction)) * self.samp_rate)
+
+    def set(self, sample: int, time: RxTime) -> None:
+        """Take the time of a sample."""
+        self._known = sample, time
 
     def change_rate(self, sample: int, samp_rate: float) -> None:
         """From a sample on the rate is another, Hz."""
