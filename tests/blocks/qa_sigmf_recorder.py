@@ -55,7 +55,7 @@ def tags_of(bands=(), *, first: list | None = None) -> dict:
 
 
 def run(kit, folder: Path, samples: np.ndarray, tags: dict, *, until: str = "", **options):
-    """Play samples into a recorder, and let the stream end once ``status`` tells an event; the block and its messages."""
+    """Play samples into a recorder, the end once ``status`` tells an event; the block and its messages."""
     source = kit.array_source(samples, tags=tags, is_open=bool(until))
     recorder = rfseg.sigmf_recorder(SAMP_RATE, folder, **{"mode": "lossless", "item_type": "int16", **options})
     log = kit.message_log()
@@ -152,6 +152,21 @@ def test_an_error_that_should_not_be_ends_recording_not_the_stream(kit, tmp_path
     assert failed["reason"] == "it broke"
 
 
+def test_a_folder_that_is_gone_ends_recording_not_the_stream(kit, tmp_path):
+    source, log = kit.array_source(ramp(100_000), is_open=True), kit.message_log()
+    recorder = rfseg.sigmf_recorder(SAMP_RATE, tmp_path / "gone", item_type="int16", mode="lossless", record="all")
+    (tmp_path / "gone").rmdir()
+    (tmp_path / "gone").write_text("a file")
+    top = gr.top_block()
+    top.connect(source, recorder)
+    top.msg_connect(recorder, "status", log, "in")
+    top.start()
+    log.wait_for(lambda messages: any("cannot be written" in message.get("reason", "") for message in messages))
+    source.end.set()
+    top.wait()
+    assert recorder.nitems_read(0) == 100_000
+
+
 def test_an_error_of_the_writer_ends_recording_not_the_stream(kit, tmp_path, monkeypatch):
     def fail(self, piece):
         raise RuntimeError("it broke")
@@ -191,7 +206,8 @@ def test_a_flowgraph_runs_again_into_the_same_folder(kit, tmp_path):
 
 def test_what_only_messages_tell_is_known_on_its_sample(kit, tmp_path, threshold_model):
     rate, count = 15.36e6, 6 * 30_720
-    source = kit.array_source(kit.noise(count, level_db=-60.0, seed=1), tags={70_000: [("rx_freq", pmt.from_double(2e9))]})
+    tags = {70_000: [("rx_freq", pmt.from_double(2e9))]}
+    source = kit.array_source(kit.noise(count, level_db=-60.0, seed=1), tags=tags)
     chain = rfseg.rf_segmenter(rate, model=threshold_model, mode="lossless", frame_duration=2e-3, center_freq=1e9)
     untagged = kit.random_copy(np.complex64, seed=1, largest=5_000)
     untagged.set_tag_propagation_policy(gr.TPP_DONT)

@@ -123,8 +123,13 @@ class TestContinuous:
         ((meta, samples),) = opened(tmp_path)
         assert len(samples) == 40_000
         assert meta["captures"] == [
-            {"core:sample_start": n, "core:global_index": n, "core:frequency": freq, "core:datetime": f"2026-01-31T12:34:{t}Z"}
-            for n, freq, t in ((0, 1e9, "56.250000000"), (10_000, 2e9, "56.260000000"), (30_000, 2e9, "56.280500000"))
+            {
+                "core:sample_start": place,
+                "core:global_index": place,
+                "core:frequency": freq,
+                "core:datetime": f"2026-01-31T12:34:56.{fraction}00000Z",
+            }
+            for place, freq, fraction in ((0, 1e9, "2500"), (10_000, 2e9, "2600"), (30_000, 2e9, "2805"))
         ]
 
     def test_a_change_of_the_rate_begins_a_file(self, tmp_path):
@@ -134,6 +139,13 @@ class TestContinuous:
         assert (first["global"]["core:sample_rate"], second["global"]["core:sample_rate"]) == (1e6, 2e6)
         assert spans(tmp_path) == [(0, 15_000), (15_000, 25_000)]
         assert second["captures"][0]["core:datetime"] == "2026-01-31T12:34:56.265000000Z"
+
+    def test_a_capture_after_long_metadata_begins_a_file(self, tmp_path):
+        bands = [band(20 * n, 15) for n in range(1_000)]  # more than 300 KB of annotations
+        changes = [StreamChange(offset=n, center_freq=float(n)) for n in (50, 20_000, 20_100)]
+        record(tmp_path, ramp(30_000), bands=bands, changes=changes)
+        assert spans(tmp_path) == [(0, 20_000), (20_000, 10_000)]
+        assert [len(meta["captures"]) for meta, _ in opened(tmp_path)] == [2, 2]
 
     def test_unknown_time_and_centre_are_left_out(self, tmp_path):
         record(tmp_path, ramp(5_000), center_freq=None)
@@ -177,7 +189,8 @@ class TestTriggered:
         ((meta, data),) = opened(tmp_path)
         assert spans(tmp_path) == [(38_000, 6_000)]
         assert np.array_equal(data, samples[38_000:44_000])
-        assert (meta["annotations"][0]["core:sample_start"], meta["annotations"][0]["core:sample_count"]) == (2_000, 3_000)
+        (annotation,) = meta["annotations"]
+        assert (annotation["core:sample_start"], annotation["core:sample_count"]) == (2_000, 3_000)
         assert counts.wanted == counts.written == 6_000 and counts.triggers == 1
 
     @pytest.mark.parametrize("largest", [500, 3_000, 90_000])
@@ -314,6 +327,7 @@ class TestQueue:
         (lambda: TriggerRules(pre=1, max_seconds=1), RecordingError, "max_seconds=1 must be longer than pre=1"),
         (lambda: TriggerRules(max_per_minute=-1), RecordingError, "max_per_minute=-1 must be"),
         (lambda: FileRules(prefix="a/b"), RecordingError, "prefix='a/b' must be letters"),
+        (lambda: FileRules(prefix=""), RecordingError, "prefix='' must be letters"),
         (lambda: FileRules(quota_bytes=-1), RecordingError, "quota_bytes=-1 must be 0 or more"),
         (lambda: FileRules(flush_interval=0), RecordingError, "flush_interval=0 must be a time above 0"),
         (lambda: FileRules(on_full="x"), OptionError, "on_full='x' is unknown, expected one of stop, delete_oldest"),
@@ -324,11 +338,12 @@ class TestQueue:
             "quota_bytes=3 is less than two files of rotate_bytes=2",
         ),
         (lambda: make_header(Datatype.from_name("cf32"), 1.0, {"hw": 1}), RecordingError, "info has the key 'hw'"),
-        (lambda: make_header(Datatype.from_name("cf32"), 1.0, {"core:hw": b""}), RecordingError, "cannot be written as JSON"),
+        (lambda: make_header(Datatype.from_name("cf32"), 1.0, {"core:hw": b""}), RecordingError, "written as JSON"),
         (lambda: StreamFollower(0.0), RecordingError, "samp_rate=0.0 must be a rate above 0"),
         (lambda: StreamFollower(1.0, float("inf")), RecordingError, "center_freq=inf must be a frequency"),
         (lambda: Recorder("x", samp_rate=1.0, item_type="int4"), RecordingError, "item_type='int4' is unknown"),
         (lambda: Recorder("x", samp_rate=1.0, queue_seconds=0), RecordingError, "queue_seconds=0 must be a time"),
+        (lambda: Recorder(__file__, samp_rate=1.0), RecordingError, "test_recording.py cannot be written: File exists"),
         (lambda: Recorder("x", samp_rate=1.0, mode="x"), OptionError, "mode='x' is unknown"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Crashes and full disks: whatever is in the folder opens, what was interrupted is recovered, and the stream goes on."""
+"""Crashes and full disks: whatever is there opens, what was interrupted is recovered, and the stream goes on."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def band(start: int, count: int) -> Band:
 def state(capture: int) -> StreamState:
     """State of a capture that begins at sample 1000 * ``capture``."""
     time = RxTime(seconds=100, fraction=0.5).after(1000 * capture, SAMP_RATE)
-    return StreamState(offset=1000 * capture, capture=capture, samp_rate=SAMP_RATE, center_freq=1e9 + capture, rx_time=time)
+    fields = {"capture": capture, "samp_rate": SAMP_RATE, "center_freq": 1e9 + capture}
+    return StreamState(offset=1000 * capture, rx_time=time, **fields)
 
 
 def check(folder: Path, *, newest: int = 100) -> list[Path]:
@@ -122,7 +123,9 @@ class Steps:
         return guarded
 
 
-@pytest.mark.parametrize("sync, has_links", [(Sync.FLUSH, True), (Sync.FILE, True), (Sync.NEVER, True), (Sync.FILE, False)])
+@pytest.mark.parametrize(
+    "sync, has_links", [(Sync.FLUSH, True), (Sync.FILE, True), (Sync.NEVER, True), (Sync.FILE, False)]
+)
 def test_a_crash_between_any_two_steps_leaves_what_opens_and_is_recovered(tmp_path, monkeypatch, sync, has_links):
     def refuse(*args, **options):
         raise OSError(errno.EPERM, "no links here")
@@ -198,12 +201,7 @@ class TestRecovery:
         for path in list(interrupted.glob("one.part.*")):
             path.rename(interrupted / path.name.replace("one", "rfseg-20260131T123456Z-000007"))
         events = []
-        recorder = Recorder(
-            interrupted, samp_rate=SAMP_RATE, item_type="int16", on_event=lambda event, fields: events.append((event, fields))
-        )
-        recorder.start()
-        recorder.push(ramp(0, 5_000))
-        recorder.stop()
+        record(interrupted, 5_000, events=events)
         assert events[0] == ("recovered", {"path": str(interrupted / "rfseg-20260131T123456Z-000007.sigmf-meta")})
         assert [path.stem[-6:] for path in check(interrupted)] == ["000007", "000008"]
 
@@ -216,6 +214,16 @@ class TestRecovery:
         (interrupted / "one.part.sigmf-meta").write_text("{")
         with pytest.raises(RecordingError, match="one.part.sigmf-meta is no JSON.*remove it and its data"):
             recover(interrupted)
+
+    def test_what_is_damaged_holds_up_neither_the_others_nor_the_next_recorder(self, interrupted):
+        damaged = interrupted / "rfseg-20260131T123456Z-000001.part.sigmf-data"
+        damaged.write_bytes(bytes(100))
+        for path in list(interrupted.glob("one.part.*")):
+            path.rename(interrupted / path.name.replace("one", "rfseg-20260131T123456Z-000002"))
+        _, counts, events = record(interrupted, 5_000)
+        assert events[0][0] == "unrecovered" and "000001.part.sigmf-meta is missing" in events[0][1]["reason"]
+        assert [path.stem[-6:] for path in check(interrupted)] == ["000002", "000003"]
+        assert damaged.exists() and counts.written == 5_000
 
     def test_missing_metadata_are_refused_in_words(self, interrupted):
         (interrupted / "one.part.sigmf-meta").unlink()
@@ -248,9 +256,9 @@ def test_killed_at_any_moment_everything_opens_and_is_recovered(tmp_path):
     assert stems[0] == stems[1] and len(stems[0]) >= 8
 
 
-def record(folder: Path, count: int, **rules):
-    """A stream of so many samples; the counts, the events, and whether pushing went on to the end."""
-    events = []
+def record(folder: Path, count: int, *, events: list | None = None, **rules):
+    """A stream of so many samples; the recorder, its counts and its events."""
+    events = [] if events is None else events
     recorder = Recorder(
         folder,
         samp_rate=SAMP_RATE,

@@ -10,7 +10,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 import pmt
 from gnuradio import gr
-from rfseg.errors import BandError
+from rfseg.errors import BandError, RecordingError
 from rfseg.framequeue import LogPace, choose
 from rfseg.recording.archive import FileRules
 from rfseg.recording.recorder import DEFAULT_QUEUE_SECONDS, ITEM_TYPES, Recorder, RecorderCounts, Scope
@@ -32,8 +32,8 @@ class sigmf_recorder(gr.sync_block):
     Stream in: IQ of the item type with the tags of Band Tagger or RF Segmenter.
     Stream out: none.
     Messages in: ``bands`` (optional), for what the source does not tell in tags: centre, rate and time of frames.
-    Messages out: ``status``: files begun, finished, recovered and deleted, why recording has stopped, and, at most once a
-    second, what was written and lost.
+    Messages out: ``status``: files begun, finished, recovered and deleted, why recording has stopped, and, at most once
+    a second, what was written and lost.
     Tags: reads ``band_start``, ``rx_time``, ``rx_rate``, ``rx_freq``.
     Latency: blocks of 10 ms of signal are handed over; what is on disk is at most a second behind what metadata tell.
     Threads: the block's own copies samples; another writes, and in live mode the first never waits for it.
@@ -96,20 +96,20 @@ class sigmf_recorder(gr.sync_block):
         record: str = "bands",
         mode: str = "live",
         labels: Sequence[str] = (),
-        min_confidence: float = 0.5,
+        min_confidence: float = TriggerRules.min_confidence,
         min_snr: float | None = None,
         freq_range: tuple[float, float] | None = None,
-        pre: float = 0.1,
-        post: float = 0.1,
-        max_seconds: float = 10.0,
-        max_per_minute: int = 0,
-        rotate_bytes: int = 0,
-        rotate_seconds: float = 0.0,
-        quota_bytes: int = 0,
-        on_full: str = "stop",
+        pre: float = TriggerRules.pre,
+        post: float = TriggerRules.post,
+        max_seconds: float = TriggerRules.max_seconds,
+        max_per_minute: int = TriggerRules.max_per_minute,
+        rotate_bytes: int = FileRules.rotate_bytes,
+        rotate_seconds: float = FileRules.rotate_seconds,
+        quota_bytes: int = FileRules.quota_bytes,
+        on_full: str = FileRules.on_full.value,
         center_freq: float | None = None,
-        prefix: str = "rfseg",
-        sync: str = "file",
+        prefix: str = FileRules.prefix,
+        sync: str = FileRules.sync.value,
         queue_seconds: float = DEFAULT_QUEUE_SECONDS,
         info: Mapping[str, Any] | None = None,
     ) -> None:
@@ -175,12 +175,18 @@ class sigmf_recorder(gr.sync_block):
     def start(self) -> bool:
         """Complete what a crash left, and begin."""
         self._reset()
-        self._recorder.start(self.nitems_read(0))
+        try:
+            self._recorder.start(self.nitems_read(0))
+        except RecordingError as error:  # sensing goes on
+            self._fail(error)
         return True
 
     def stop(self) -> bool:
         """Write what waits and finish the recording."""
-        self._recorder.stop()
+        try:
+            self._recorder.stop()
+        except Exception as error:
+            self._fail(error)
         self._report(is_last=True)
         return True
 
@@ -197,10 +203,13 @@ class sigmf_recorder(gr.sync_block):
             self._recorder.push(samples, changes=changes, bands=bands_of(tags, self._refuse))
             self._report()
         except Exception as error:  # sensing goes on, whatever happens to recording
-            self._has_failed = True
-            self.logger.error(f"{type(error).__name__}: {error}; recording ends here, the stream goes on")
-            self._publish(keys.FAILED, {keys.REASON: str(error) or type(error).__name__})
+            self._fail(error)
         return len(samples)
+
+    def _fail(self, error: Exception) -> None:
+        self._has_failed = True
+        self.logger.error(f"{type(error).__name__}: {error}; recording ends here, the stream goes on")
+        self._publish(keys.FAILED, {keys.REASON: str(error) or type(error).__name__})
 
     def _on_bands(self, message: pmt.pmt_base) -> None:
         try:
@@ -236,7 +245,7 @@ class sigmf_recorder(gr.sync_block):
         counts = self._recorder.counts()
         if counts.dropped > self._told_drops:
             self._told_drops = counts.dropped
-            self.logger.warn(f"{counts.dropped} samples are lost: the disk is too slow; raise queue_seconds or record less")
+            self.logger.warn(f"{counts.dropped} samples lost: the disk is too slow; raise queue_seconds or record less")
         self._publish(keys.PROGRESS, {name: getattr(counts, name) for name in counts.__dataclass_fields__})
 
     def _publish(self, event: str, fields: dict[str, Any]) -> None:

@@ -29,7 +29,8 @@ __all__ = ["Archive", "FileRules", "OnFull", "Piece"]
 _log = logging.getLogger(__name__)
 _LARGEST_SHARE = 0.05  # of the time may go into writing metadata anew
 _META_RESERVE = 4096  # bytes
-_PREFIX = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_LONG_METADATA = 1 << 18  # bytes; longer ones are not written anew for each retune
+_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
 
 
 class OnFull(str, Enum):
@@ -81,7 +82,7 @@ class FileRules:
         object.__setattr__(self, "on_full", choose(OnFull, self.on_full, "on_full"))
         object.__setattr__(self, "sync", choose(Sync, self.sync, "sync"))
         if not _PREFIX.fullmatch(self.prefix):
-            raise RecordingError(f"prefix={self.prefix!r} must be letters, digits and _.+-, and begin with one of the first")
+            raise RecordingError(f"prefix={self.prefix!r} must be letters, digits and _.+-, and begin with a letter")
         for name in ("rotate_bytes", "rotate_seconds", "quota_bytes"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise RecordingError(f"{name}={getattr(self, name)!r} must be 0 or more")
@@ -89,8 +90,8 @@ class FileRules:
             raise RecordingError(f"flush_interval={self.flush_interval!r} must be a time above 0, in s")
         if self.on_full is OnFull.DELETE_OLDEST and 0 < self.quota_bytes < 2 * self.rotate_bytes:
             raise RecordingError(
-                f"quota_bytes={self.quota_bytes} is less than two files of rotate_bytes={self.rotate_bytes}: nothing could"
-                " be deleted; raise the one or lower the other"
+                f"quota_bytes={self.quota_bytes} is less than two files of rotate_bytes={self.rotate_bytes}: nothing"
+                " could be deleted; raise the one or lower the other"
             )
 
     def file_samples(self, samp_rate: float, sample_bytes: int) -> int:
@@ -135,7 +136,12 @@ class Archive:
     rules : FileRules
     on_event : callable
         Called with the name of an event and its fields: ``begun``, ``finished``, ``recovered``, ``deleted`` with the
-        ``path`` of the metadata file; ``stopped`` with the ``reason``.
+        ``path`` of the metadata file; ``stopped`` and ``unrecovered`` with the ``reason``.
+
+    Raises
+    ------
+    RecordingError
+        If the folder cannot be made, or ``rules.info`` makes no sense.
     """
 
     def __init__(
@@ -154,28 +160,29 @@ class Archive:
         self._next_flush = 0.0
         self.is_stopped = False
         self.recordings = 0  # finished in this run
+        make_folder(self._folder)
 
     def open(self) -> None:
-        """Make the folder, complete what a crash left, and look what is there.
+        """Make the folder and complete what a crash left.
 
         Raises
         ------
         RecordingError
-            If the folder cannot be made, read or written.
+            If the folder cannot be made.
         """
         make_folder(self._folder)
         self.is_stopped, self.recordings, self._pending = False, 0, []
-        for path in recover(self._folder, prefix=self._rules.prefix + "-"):
-            self._on_event("recovered", {"path": str(path)})
         try:
-            self._shelf.scan()
-        except OSError as error:
-            raise RecordingError(f"{self._folder} cannot be read: {error.strerror or error}; check who may read it") from error
+            for path in recover(self._folder, prefix=self._rules.prefix + "-"):
+                self._on_event("recovered", {"path": str(path)})
+        except RecordingError as error:  # it is left as it is
+            _log.warning("%s", error)
+            self._on_event("unrecovered", {"reason": str(error)})
 
     def write(self, piece: Piece) -> int:
         """Write a piece; returns how many of its samples are on disk, fewer than all where recording stops."""
         self._pending += piece.bands
-        if self._file is not None and self._file.state.samp_rate != piece.state.samp_rate:
+        if self._file is not None and self._needs_new_file(piece.state):
             self.close()
         done = 0
         while done < len(piece.samples) and not self.is_stopped:
@@ -214,7 +221,8 @@ class Archive:
         try:
             file.finish()
         except OSError as error:
-            self._stop(f"{file.meta_path} cannot be finished: {error.strerror or error}; it is recovered at the next start")
+            reason = f"{file.meta_path} cannot be finished: {error.strerror or error}"
+            self._stop(f"{reason}; it is recovered at the next start")
             return
         self._shelf.add(file.name)
         self.recordings += 1
@@ -250,6 +258,12 @@ class Archive:
         if self._file.sample_count >= limit:
             self.close()
         return count
+
+    def _needs_new_file(self, state: StreamState) -> bool:
+        """Whether the rate is another one, or metadata would be written anew at this capture that have grown long."""
+        newest = self._file.state
+        is_long = self._file.metadata.size > _LONG_METADATA and state.capture != newest.capture
+        return state.samp_rate != newest.samp_rate or is_long
 
     def _begin(self, offset: int, state: StreamState) -> None:
         self._pending = [band for band in self._pending if band.sample_start + band.sample_count > offset]

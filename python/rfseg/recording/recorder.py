@@ -97,7 +97,7 @@ class Recorder:
     Raises
     ------
     RecordingError, OptionError
-        If a value makes no sense.
+        If a value makes no sense, or the folder cannot be made.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Recorder:
         Raises
         ------
         RecordingError
-            If the folder cannot be made, read or written.
+            If the folder cannot be made.
         """
         self._archive.open()
         self._reset(offset)
@@ -170,9 +170,11 @@ class Recorder:
 
     def stop(self) -> RecorderCounts:
         """Write what is still to be recorded, finish the recording, and end."""
-        if self._filled:
-            self._advance()
-        self._queue.stop()
+        try:
+            if self._filled:
+                self._advance()
+        finally:
+            self._queue.stop()
         return self.counts()
 
     def drain(self) -> None:
@@ -252,8 +254,8 @@ class Recorder:
             if first >= last:
                 continue
             for begin, end, state in self._follower.pieces(first, last):
-                bands = tuple(b for b in self._upcoming if b.sample_start < end and b.sample_start + b.sample_count > begin)
                 samples = block[begin - block_start : end - block_start]
+                bands = self._bands_in(begin, end)
                 self._wanted += len(samples)
                 if not self._queue.put(Piece(samples=samples, offset=begin, state=state, bands=bands)):
                     self._dropped += len(samples)
@@ -261,6 +263,11 @@ class Recorder:
                 while self._upcoming and self._upcoming[0].sample_start < end:
                     self._upcoming.popleft()
         self._handed = stop
+
+    def _bands_in(self, start: int, stop: int) -> tuple[Band, ...]:
+        """Bands not handed over yet that have samples in ``start`` to ``stop``."""
+        inside = (b for b in self._upcoming if b.sample_start < stop and b.sample_start + b.sample_count > start)
+        return tuple(inside)
 
     def _let_go(self, before: int) -> None:
         while self._held and self._held[0][0] + len(self._held[0][1]) <= before:

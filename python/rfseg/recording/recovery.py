@@ -15,6 +15,7 @@ from .files import PART, settle
 
 __all__ = ["recover"]
 
+_LONGEST_SAMPLE = 16  # bytes; metadata follow the first sample
 _NOTE = "Interrupted, then recovered: bands and changes of the last moments may be missing."
 
 
@@ -37,27 +38,37 @@ def recover(folder: str | Path, *, prefix: str = "") -> list[Path]:
     Raises
     ------
     RecordingError
-        If the folder or one of the recordings cannot be read or written.
+        If the folder or one of the recordings cannot be read or written; all others are recovered.
     """
     folder = Path(folder)
-    recovered = []
-    try:
-        for path in sorted(folder.iterdir()):
-            if path.name.startswith(prefix) and path.name.endswith(PART + DATA_SUFFIX):
-                name = path.name[: -len(PART + DATA_SUFFIX)]
-                recovered += _recover_one(folder, name, path)
-        for path in sorted(folder.iterdir()):  # the data have moved: a file system without links
-            if path.name.startswith(prefix) and path.name.endswith(PART + META_SUFFIX):
-                recovered += _recover_moved(folder, path.name[: -len(PART + META_SUFFIX)])
-    except OSError as error:
-        raise RecordingError(
-            f"{error.filename or folder} cannot be recovered: {error.strerror or error}; check who may write it, and"
-            " that there is room"
-        ) from error
+    recovered, failures = [], []
+    for suffix, recover_one in ((PART + DATA_SUFFIX, _recover_grown), (PART + META_SUFFIX, _recover_moved)):
+        try:
+            names = sorted(path.name for path in folder.iterdir())
+        except OSError as error:
+            raise _refused(folder, error) from error
+        for name in (name[: -len(suffix)] for name in names if name.startswith(prefix) and name.endswith(suffix)):
+            try:
+                recovered += recover_one(folder, name)
+            except RecordingError as error:
+                failures.append(error)
+            except OSError as error:
+                failures.append(_refused(folder / name, error))
+    if failures:
+        raise failures[0]
     return recovered
 
 
-def _recover_one(folder: Path, name: str, data: Path) -> list[Path]:
+def _refused(path: Path, error: OSError) -> RecordingError:
+    return RecordingError(
+        f"{error.filename or path} cannot be recovered: {error.strerror or error}; check who may write it, and that"
+        " there is room"
+    )
+
+
+def _recover_grown(folder: Path, name: str) -> list[Path]:
+    """Finish a recording whose data have the name of one in progress."""
+    data = folder / (name + PART + DATA_SUFFIX)
     file = os.open(data, os.O_RDWR | os.O_CLOEXEC)
     try:
         try:
@@ -87,10 +98,8 @@ def _recover_one(folder: Path, name: str, data: Path) -> list[Path]:
         os.close(file)
 
 
-_LONGEST_SAMPLE = 16  # bytes; metadata follow the first sample
-
-
 def _recover_moved(folder: Path, name: str) -> list[Path]:
+    """Finish a recording whose data have their final name, on a file system without links."""
     data, part = folder / (name + DATA_SUFFIX), folder / (name + PART + META_SUFFIX)
     if not data.exists() or (folder / (name + PART + DATA_SUFFIX)).exists():
         return []
@@ -128,7 +137,8 @@ def _text_of(metadata: dict[str, Any], sample_count: int) -> str:
     stated = info.get("core:description")
     info["core:description"] = f"{stated} {_NOTE}" if stated else _NOTE
     kept = [capture for capture in metadata["captures"] if capture["core:sample_start"] < sample_count]
-    return json.dumps({"global": info, "captures": kept, "annotations": annotations}, indent=2, ensure_ascii=False) + "\n"
+    recovered = {"global": info, "captures": kept, "annotations": annotations}
+    return json.dumps(recovered, indent=2, ensure_ascii=False) + "\n"
 
 
 def _remove_temporary(folder: Path, name: str) -> None:

@@ -120,7 +120,7 @@ class StreamFollower:
         self._states.append(changed)
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, StreamState]]:
-        """Cut samples ``start`` to ``stop`` where a capture ends: first sample, the one after the last, and the state."""
+        """Cut samples ``start`` to ``stop`` where the state changes: first sample, the one after the last, the state."""
         later = self._states[1:]
         for state, following in zip(self._states, [*later, None]):
             first = max(start, state.offset)

@@ -59,7 +59,7 @@ class TriggerRules:
         if self.min_snr is not None and not math.isfinite(self.min_snr):
             raise RecordingError(f"min_snr={self.min_snr!r} must be a number of dB, or None")
         if self.freq_range is not None and not (len(self.freq_range) == 2 and self.freq_range[0] < self.freq_range[1]):
-            raise RecordingError(f"freq_range={self.freq_range!r} must be a lower and a higher frequency in Hz, or None")
+            raise RecordingError(f"freq_range={self.freq_range!r} must be a lower and a higher frequency, Hz, or None")
         for name in ("pre", "post"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise RecordingError(f"{name}={getattr(self, name)!r} must be a time of at least 0, in s")
