@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Sequence
 
+import pmt
 from gnuradio import blocks, gr
 from rfseg.bands import BandRules
 from rfseg.framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH
@@ -205,6 +206,11 @@ class rf_segmenter(gr.hier_block2):
     def set_calibration(self, calibration: float | str | Path | Sequence[tuple[float, float]] | None) -> None:
         """What 0 dBFS is in dBm, as for the constructor; from the next frame on."""
         self._to_bands.set_calibration(calibration)
+
+    def set_center_freq(self, center_freq: float) -> None:
+        """RF centre from the next sample on, Hz, as a ``freq`` message says it."""
+        value = pmt.cons(pmt.intern(keys.FREQ), pmt.from_double(center_freq))
+        self._spectrogram.to_basic_block()._post(pmt.intern(keys.FREQ), value)
 
     def tracker(self) -> band_tracker:
         """Band Tracker inside, whose rules may be set."""

@@ -40,8 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RfsegError as error:
         print(f"rfseg live: error: {error}", file=sys.stderr)
         return Exit.SOURCE_FAILED if isinstance(error, SourceError) else Exit.BAD_INPUT
-    except BrokenPipeError:  # whoever read the status has gone
-        return Exit.STOPPED
 
 
 def _table(text: str | None) -> object:

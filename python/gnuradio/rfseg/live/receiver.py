@@ -209,8 +209,7 @@ class Receiver(gr.top_block):
             if command.center_freq is not UNCHANGED:
                 self.source.tune(float(command.center_freq))
                 # Where the source tags its retunes, the tag that follows says where exactly.
-                freq = pmt.cons(pmt.intern(keys.FREQ), pmt.from_double(float(command.center_freq)))
-                self.chain.to_basic_block()._post(pmt.intern(keys.FREQ), freq)
+                self.chain.set_center_freq(float(command.center_freq))
             if command.gain is not UNCHANGED:
                 self.source.set_gain(command.gain)
             if command.min_confidence is not UNCHANGED:

@@ -80,6 +80,10 @@ class Reporter:
             text = status_to_json(status, event="end", reason=reason) if self._as_json else totals_line(status, reason)
             print(text, file=self._out, flush=True)
 
+    def fall_silent(self) -> None:
+        """Whoever read the status has gone."""
+        self._is_quiet, self._has_line = True, False
+
     def _end_line(self) -> None:
         if self._has_line:
             print(file=self._out, flush=True)
@@ -191,7 +195,13 @@ def _watch(receiver: Receiver, signals: _Signals, reporter: Reporter) -> Exit:
     ended = threading.Event()
     waiter = threading.Thread(target=lambda: (receiver.wait(), ended.set()), daemon=True)
     waiter.start()
-    code, reason = _wait(receiver, ended, signals, reporter)
+    try:
+        code, reason = _wait(receiver, ended, signals, reporter)
+    except BaseException:  # a flowgraph that is left running would crash the process at its end
+        receiver.stop()
+        ended.wait(_FLUSH_TIMEOUT)
+        receiver.close()
+        raise
     receiver.request_end()
     pending = len(signals.received)
     deadline = time.monotonic() + _FLUSH_TIMEOUT
@@ -230,7 +240,11 @@ def _wait(
         if stall_timeout and now - moved > stall_timeout:
             return Exit.SOURCE_FAILED, _silence(receiver, stall_timeout)
         if now >= next_status:
-            reporter.status(receiver.status())
+            try:
+                reporter.status(receiver.status())
+            except BrokenPipeError:
+                reporter.fall_silent()
+                return Exit.STOPPED, "stopped because no one reads the status"
             receiver.mark()
             next_status = max(next_status + interval, now)
         if signals.seen.wait(min(_LOOK, max(0.0, next_status - now))):
