@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rfseg.recording.archive import FileRules
+from rfseg.recording.filerules import FileRules
 from rfseg.recording.recorder import Recorder, RecorderCounts
 
 SAMP_RATE = 61.44e6  # Hz; sizes blocks and queue

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rfseg.bands import Band
-from rfseg.recording.archive import FileRules
+from rfseg.recording.filerules import FileRules
 from rfseg.recording.recorder import Recorder
 from rfseg.recording.stream import StreamChange
 from rfseg.sigmf import open_recording

@@ -16,7 +16,7 @@ from rfseg.datatype import Datatype
 from rfseg.errors import OptionError, RecordingError
 from rfseg.geometry import RxTime
 from rfseg.recording import files as recording_files
-from rfseg.recording.archive import FileRules
+from rfseg.recording.filerules import FileRules
 from rfseg.recording.metadata import format_datetime, make_header
 from rfseg.recording.recorder import ITEM_TYPES, Recorder
 from rfseg.recording.stream import StreamChange, StreamFollower
@@ -300,6 +300,22 @@ class TestQueue:
         (annotation,) = meta["annotations"]
         assert (annotation["core:sample_start"], annotation["core:sample_count"]) == (20_000, 10_000)
         assert counts.wanted == 130_000 == counts.written + counts.dropped + counts.refused
+
+    @pytest.mark.parametrize("sync", ["flush", "file"])
+    def test_forcing_data_onto_the_disk_holds_up_no_sample(self, tmp_path, monkeypatch, sync):
+        gate, reached = threading.Event(), threading.Event()
+        monkeypatch.setattr(recording_files.os, "fdatasync", lambda file: reached.set() or gate.wait(TIMEOUT))
+        rules = FileRules(rotate_bytes=4 * 10_000, flush_interval=1e-6, sync=sync)
+        recorder = Recorder(tmp_path, samp_rate=SAMP_RATE, item_type="int16", files=rules)
+        recorder.start()
+        recorder.push(ramp(35_000))
+        recorder.drain()  # of three files that are full, none can be finished
+        assert reached.wait(TIMEOUT) and not list(tmp_path.glob("*0.sigmf-meta"))
+        assert recorder.counts().written == 30_000 and recorder.counts().recordings == 0
+        gate.set()
+        counts = recorder.stop()
+        assert (counts.written, counts.dropped, counts.recordings) == (35_000, 0, 4)
+        assert [count for _, count in spans(tmp_path)] == [10_000] * 3 + [5_000]
 
     def test_in_lossless_mode_the_stream_waits(self, tmp_path, gate):
         samples = ramp(100_000)

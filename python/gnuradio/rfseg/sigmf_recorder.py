@@ -12,7 +12,7 @@ import pmt
 from gnuradio import gr
 from rfseg.errors import BandError, RecordingError
 from rfseg.framequeue import LogPace, choose
-from rfseg.recording.archive import FileRules
+from rfseg.recording.filerules import FileRules
 from rfseg.recording.recorder import DEFAULT_QUEUE_SECONDS, ITEM_TYPES, Recorder, RecorderCounts, Scope
 from rfseg.recording.stream import StreamChange
 from rfseg.recording.trigger import TriggerRules
@@ -35,8 +35,9 @@ class sigmf_recorder(gr.sync_block):
     Messages out: ``status``: files begun, finished, recovered and deleted, why recording has stopped, and, at most once
     a second, what was written and lost.
     Tags: reads ``band_start``, ``rx_time``, ``rx_rate``, ``rx_freq``.
-    Latency: blocks of 10 ms of signal are handed over; what is on disk is at most a second behind what metadata tell.
-    Threads: the block's own copies samples; another writes, and in live mode the first never waits for it.
+    Latency: blocks of 10 ms of signal are handed over; metadata on disk are a second behind.
+    Threads: the block's own copies samples; another writes, and in live mode the first never waits for it; a third
+    forces data onto the disk and finishes files.
 
     What a crash interrupted in the same folder is completed when the flowgraph starts.  When the quota or the disk is
     full, recording stops with a message and the stream goes on; ``resume()`` begins anew.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import math
-import re
 import time
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable
 
 import numpy as np
 
@@ -17,91 +15,20 @@ from ..atomic import make_folder
 from ..bands import Band
 from ..datatype import Datatype
 from ..errors import RecordingError
-from ..framequeue import choose
+from .background import Background
+from .filerules import FileRules, OnFull
 from .files import RecordingFile, Sync, is_full
 from .metadata import make_header
 from .recovery import recover
 from .shelf import Shelf
 from .stream import StreamState
 
-__all__ = ["Archive", "FileRules", "OnFull", "Piece"]
+__all__ = ["Archive", "Piece"]
 
 _log = logging.getLogger(__name__)
 _LARGEST_SHARE = 0.05  # of the time may go into writing metadata anew
 _META_RESERVE = 4096  # bytes
 _LONG_METADATA = 1 << 18  # bytes; longer ones are not written anew for each retune
-_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]*")
-
-
-class OnFull(str, Enum):
-    """What happens when the quota or the disk is full."""
-
-    STOP = "stop"  # recording
-    DELETE_OLDEST = "delete_oldest"  # recording of the same folder and prefix
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileRules:
-    """How recordings are kept on disk.
-
-    Parameters
-    ----------
-    prefix : str
-        Begins the names; recordings of the same folder and prefix share the quota.
-    rotate_bytes : int
-        Largest data file, bytes; 0 for any size.
-    rotate_seconds : float
-        Longest recording, s of signal; 0 for any.
-    quota_bytes : int
-        What all recordings may take, data and metadata, bytes; 0 for what the disk has.
-    on_full : OnFull or str
-        ``stop`` or ``delete_oldest``.
-    sync : Sync or str
-        When data are forced onto the disk: at each ``flush``, when a ``file`` is finished, ``never``.
-    flush_interval : float
-        Time between two updates of the metadata of a recording in progress, s.
-    info : mapping
-        More keys of SigMF's global object.
-
-    Raises
-    ------
-    RecordingError, OptionError
-        If a value makes no sense.
-    """
-
-    prefix: str = "rfseg"
-    rotate_bytes: int = 0
-    rotate_seconds: float = 0.0
-    quota_bytes: int = 0
-    on_full: OnFull | str = OnFull.STOP
-    sync: Sync | str = Sync.FILE
-    flush_interval: float = 1.0
-    info: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "on_full", choose(OnFull, self.on_full, "on_full"))
-        object.__setattr__(self, "sync", choose(Sync, self.sync, "sync"))
-        if not _PREFIX.fullmatch(self.prefix):
-            raise RecordingError(f"prefix={self.prefix!r} must be letters, digits and _.+-, and begin with a letter")
-        for name in ("rotate_bytes", "rotate_seconds", "quota_bytes"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise RecordingError(f"{name}={getattr(self, name)!r} must be 0 or more")
-        if not 0 < self.flush_interval < math.inf:
-            raise RecordingError(f"flush_interval={self.flush_interval!r} must be a time above 0, in s")
-        if self.on_full is OnFull.DELETE_OLDEST and 0 < self.quota_bytes < 2 * self.rotate_bytes:
-            raise RecordingError(
-                f"quota_bytes={self.quota_bytes} is less than two files of rotate_bytes={self.rotate_bytes}: nothing"
-                " could be deleted; raise the one or lower the other"
-            )
-
-    def file_samples(self, samp_rate: float, sample_bytes: int) -> int:
-        """Samples of the longest recording."""
-        limits = [1 << 62]
-        if self.rotate_bytes:
-            limits.append(int(self.rotate_bytes // sample_bytes))
-        if self.rotate_seconds:
-            limits.append(round(self.rotate_seconds * samp_rate))
-        return max(1, min(limits))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +54,8 @@ class Piece:
 
 class Archive:
     """Writes pieces into recordings of a folder; not for two threads at once.
+
+    What takes as long as the disk does, forcing data onto it and finishing files, is done in the background.
 
     Parameters
     ----------
@@ -157,6 +86,7 @@ class Archive:
         self._shelf = Shelf(self._folder, rules.prefix, rules.quota_bytes)
         self._file: RecordingFile | None = None
         self._pending: list[Band] = []  # bands of samples to come, and those that reach into them
+        self._background = Background()
         self._next_flush = 0.0
         self.is_stopped = False
         self.recordings = 0  # finished in this run
@@ -178,6 +108,7 @@ class Archive:
         except RecordingError as error:  # it is left as it is
             _log.warning("%s", error)
             self._on_event("unrecovered", {"reason": str(error)})
+        self._background.start()
 
     def write(self, piece: Piece) -> int:
         """Write a piece; returns how many of its samples are on disk, fewer than all where recording stops."""
@@ -203,6 +134,8 @@ class Archive:
             return
         try:
             self._file.flush()
+            if self._rules.sync is Sync.FLUSH:
+                self._background.submit_if_idle(partial(self._force, self._file))
         except OSError as error:
             if not (is_full(error) and self._delete_oldest()):
                 self._stop(f"{self._folder} cannot be written: {error.strerror or error}")
@@ -218,16 +151,13 @@ class Archive:
         if file.sample_count == 0:
             file.discard()
             return
-        try:
-            file.finish()
-        except OSError as error:
-            reason = f"{file.meta_path} cannot be finished: {error.strerror or error}"
-            self._stop(f"{reason}; it is recovered at the next start")
-            return
-        self._shelf.add(file.name)
-        self.recordings += 1
-        totals = {"samples": file.sample_count, "annotations": file.metadata.annotation_count}
-        self._on_event("finished", {"path": str(file.meta_path), **totals})
+        self._shelf.hold(file.name, file.size)
+        self._background.submit(partial(self._finish, file))
+
+    def shut_down(self) -> None:
+        """Finish the recording in progress, and end."""
+        self.close()
+        self._background.stop()
 
     def abandon(self, error: Exception) -> None:
         """Stop after an error that should not be; the file in progress stays as it is, to be recovered."""
@@ -286,6 +216,26 @@ class Archive:
             if room >= wanted or not self._delete_oldest():
                 return room
 
+    def _force(self, file: RecordingFile) -> None:
+        """In the background: what was flushed is safe from a power cut."""
+        try:
+            file.force()
+        except OSError as error:
+            _log.warning("%s cannot be forced onto the disk: %s", file.meta_path, error.strerror or error)
+
+    def _finish(self, file: RecordingFile) -> None:
+        """In the background: a recording takes its final name."""
+        try:
+            file.finish()
+            self._shelf.add(file.name)
+        except OSError as error:
+            reason = f"{file.meta_path} cannot be finished: {error.strerror or error}"
+            self._tell_stop(f"{reason}; it is recovered at the next start")
+            return
+        self.recordings += 1
+        totals = {"samples": file.sample_count, "annotations": file.metadata.annotation_count}
+        self._on_event("finished", {"path": str(file.meta_path), **totals})
+
     def _reserve(self) -> int:
         """Bytes for the metadata, of which there are two while one replaces the other."""
         return 2 * self._file.metadata.size + _META_RESERVE
@@ -300,6 +250,9 @@ class Archive:
             return False
         deleted = self._shelf.delete_oldest()
         if deleted is None:
+            self._background.drain()  # what is being finished may be deleted then
+            deleted = self._shelf.delete_oldest()
+        if deleted is None:
             return False
         self._on_event("deleted", {"path": str(deleted)})
         return True
@@ -307,5 +260,10 @@ class Archive:
     def _stop(self, reason: str) -> None:
         self.is_stopped = True
         self.close()
+        self._background.drain()
+        self._tell_stop(reason)
+
+    def _tell_stop(self, reason: str) -> None:
+        self.is_stopped = True
         _log.warning("recording stops: %s", reason)
         self._on_event("stopped", {"reason": reason})

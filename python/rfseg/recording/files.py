@@ -39,7 +39,7 @@ _CUTS = 8  # times
 class Sync(str, Enum):
     """When what was written is forced onto the disk, beyond the reach of a power cut."""
 
-    FLUSH = "flush"  # whenever metadata are written
+    FLUSH = "flush"  # after each update of the metadata
     FILE = "file"  # when a recording is finished
     NEVER = "never"  # when the system likes
 
@@ -110,12 +110,12 @@ class RecordingFile:
         self.state, self.offset = state, offset
         if is_new:
             self._write(samples[:1])
-            self.flush(Sync.NEVER)
+            self.flush()
             samples = samples[1:]
         self._write(samples)
         self.metadata.advance(self.offset)
 
-    def flush(self, sync: Sync | None = None) -> None:
+    def flush(self) -> None:
         """Make the metadata agree with the samples on disk.
 
         Raises
@@ -123,11 +123,20 @@ class RecordingFile:
         OSError
             If they cannot be written; those of the last flush stay.
         """
-        is_synced = (self._sync if sync is None else sync) is Sync.FLUSH
-        if is_synced:
-            os.fdatasync(self._file)
         text = self.metadata.to_text(self.sample_count)
-        put_text(self.folder / (self.name + PART + META_SUFFIX), text, is_synced=is_synced)
+        put_text(self.folder / (self.name + PART + META_SUFFIX), text, is_synced=False)
+
+    def force(self) -> None:
+        """Force what was flushed onto the disk, data first; from any thread, while samples are appended.
+
+        Raises
+        ------
+        OSError
+            If that fails.
+        """
+        os.fdatasync(self._file)
+        _sync(self.folder / (self.name + PART + META_SUFFIX))
+        _sync(self.folder)
 
     def finish(self) -> None:
         """Give the recording its final name; on a full disk its last samples give room for the metadata.
@@ -209,7 +218,7 @@ def put_text(path: Path, text: str, *, is_synced: bool) -> None:
         temporary.unlink(missing_ok=True)
         raise
     if is_synced:
-        _sync_folder(path.parent)
+        _sync(path.parent)
 
 
 def settle(folder: Path, name: str, text: str, *, is_synced: bool) -> None:
@@ -232,11 +241,12 @@ def settle(folder: Path, name: str, text: str, *, is_synced: bool) -> None:
     (folder / (name + PART + META_SUFFIX)).unlink(missing_ok=True)
     part.unlink(missing_ok=True)
     if is_synced:
-        _sync_folder(folder)
+        _sync(folder)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path) -> None:
+    """Force a file, or the names of a folder, onto the disk."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:

@@ -14,7 +14,8 @@ from ..bands import Band
 from ..datatype import Datatype
 from ..errors import RecordingError
 from ..framequeue import Mode, choose
-from .archive import Archive, FileRules, Piece
+from .archive import Archive, Piece
+from .filerules import FileRules
 from .stream import StreamChange, StreamFollower
 from .trigger import TriggerPlan, TriggerRules
 from .writequeue import WriteQueue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -31,7 +32,9 @@ class Shelf:
         self._folder, self._prefix, self._quota = folder, prefix, quota_bytes
         self._sizes: dict[int, int] = {}  # number to bytes, of the finished ones
         self._names: dict[int, str] = {}
+        self._held: dict[str, int] = {}  # name to bytes, of those that are being finished
         self._number = 0
+        self._lock = threading.Lock()
 
     def scan(self) -> None:
         """Look what is there.
@@ -42,16 +45,17 @@ class Shelf:
             If the folder cannot be read.
         """
         pattern = re.compile(re.escape(self._prefix) + r"-\d{8}T\d{6}Z-(\d{6,})(\.part)?\.sigmf-(data|meta)")
-        self._sizes, self._names = {}, {}
-        for entry in os.scandir(self._folder):
-            match = pattern.fullmatch(entry.name)
-            if match is None:
-                continue
-            number = int(match[1])
-            self._number = max(self._number, number)
-            if match[2] is None:  # what is in progress belongs to its writer
-                self._names[number] = entry.name[: -len(".sigmf-data")]
-                self._sizes[number] = self._sizes.get(number, 0) + entry.stat().st_size
+        with self._lock:
+            self._sizes, self._names = {}, {}
+            for entry in os.scandir(self._folder):
+                match = pattern.fullmatch(entry.name)
+                if match is None:
+                    continue
+                number, name = int(match[1]), entry.name[: -len(DATA_SUFFIX)]
+                self._number = max(self._number, number)
+                if match[2] is None and name not in self._held:  # what is in progress belongs to its writer
+                    self._names[number] = name
+                    self._sizes[number] = self._sizes.get(number, 0) + entry.stat().st_size
 
     def make_name(self, time: RxTime | None) -> str:
         """Name of a recording that begins at this moment, or now where that is not known."""
@@ -60,11 +64,18 @@ class Shelf:
         self._number += 1
         return f"{self._prefix}-{stamp}Z-{self._number:06d}"
 
+    def hold(self, name: str, size: int) -> None:
+        """A recording of about so many bytes is being finished."""
+        with self._lock:
+            self._held[name] = size
+
     def add(self, name: str) -> None:
         """A recording is finished."""
+        size = sum(path.stat().st_size for path in self._paths(name) if path.exists())
         number = int(name.rpartition("-")[2])
-        self._names[number] = name
-        self._sizes[number] = sum(path.stat().st_size for path in self._paths(name) if path.exists())
+        with self._lock:
+            self._names[number], self._sizes[number] = name, size
+            del self._held[name]
 
     def room(self, growing: int, reserve: int) -> int:
         """Bytes that may still be written.
@@ -78,7 +89,9 @@ class Shelf:
         """
         room = self.disk_room(reserve)
         if self._quota:
-            room = min(room, self._quota - sum(self._sizes.values()) - growing - reserve)
+            with self._lock:
+                used = sum(self._sizes.values()) + sum(self._held.values())
+            room = min(room, self._quota - used - growing - reserve)
         return max(room, 0)
 
     def disk_room(self, reserve: int) -> int:
@@ -88,13 +101,14 @@ class Shelf:
 
     def delete_oldest(self) -> Path | None:
         """Delete the oldest finished recording, metadata first; its metadata file, or None where there is none."""
-        if not self._names:
-            return None
-        number = min(self._names)
-        meta, data = self._paths(self._names[number])
+        with self._lock:
+            if not self._names:
+                return None
+            number = min(self._names)
+            meta, data = self._paths(self._names.pop(number))
+            del self._sizes[number]
         meta.unlink(missing_ok=True)
         data.unlink(missing_ok=True)
-        del self._names[number], self._sizes[number]
         return meta
 
     def _paths(self, name: str) -> tuple[Path, Path]:

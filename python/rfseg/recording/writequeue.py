@@ -111,7 +111,7 @@ class WriteQueue:
                 self._archive.close()
             else:
                 self._write(item)
-        self._archive.close()
+        self._archive.shut_down()
 
     def _write(self, piece: Piece) -> None:
         written = 0
