@@ -301,21 +301,22 @@ class TestQueue:
         assert (annotation["core:sample_start"], annotation["core:sample_count"]) == (20_000, 10_000)
         assert counts.wanted == 130_000 == counts.written + counts.dropped + counts.refused
 
-    @pytest.mark.parametrize("sync", ["flush", "file"])
-    def test_forcing_data_onto_the_disk_holds_up_no_sample(self, tmp_path, monkeypatch, sync):
+    @pytest.mark.parametrize("sync, limit", [("file", 10_000), ("flush", 25_000)])
+    def test_forcing_data_onto_the_disk_holds_up_no_sample(self, tmp_path, monkeypatch, sync, limit):
         gate, reached = threading.Event(), threading.Event()
         monkeypatch.setattr(recording_files.os, "fdatasync", lambda file: reached.set() or gate.wait(TIMEOUT))
-        rules = FileRules(rotate_bytes=4 * 10_000, flush_interval=1e-6, sync=sync)
+        rules = FileRules(rotate_bytes=4 * limit, flush_interval=1e-6, sync=sync)
         recorder = Recorder(tmp_path, samp_rate=SAMP_RATE, item_type="int16", files=rules)
         recorder.start()
         recorder.push(ramp(35_000))
-        recorder.drain()  # of three files that are full, none can be finished
-        assert reached.wait(TIMEOUT) and not list(tmp_path.glob("*0.sigmf-meta"))
+        recorder.drain()  # of the files that are full, none can be finished
+        assert reached.wait(TIMEOUT)
+        assert all(".part" in path.name for path in tmp_path.glob("*.sigmf-meta"))
         assert recorder.counts().written == 30_000 and recorder.counts().recordings == 0
         gate.set()
         counts = recorder.stop()
-        assert (counts.written, counts.dropped, counts.recordings) == (35_000, 0, 4)
-        assert [count for _, count in spans(tmp_path)] == [10_000] * 3 + [5_000]
+        assert (counts.written, counts.dropped, counts.recordings) == (35_000, 0, -(-35_000 // limit))
+        assert [start for start, _ in spans(tmp_path)] == list(range(0, 35_000, limit))
 
     def test_in_lossless_mode_the_stream_waits(self, tmp_path, gate):
         samples = ramp(100_000)
