@@ -29,6 +29,7 @@ def add_parser(commands: Any) -> None:
     )  # fmt: skip
     add("--speed", action="store_true", help="measure the time of a frame on this machine")
     add("--hardware", metavar="TEXT", help="what it was trained on")
+    add("--started", metavar="TEXT", help="the weights that the run started from; '' for fresh ones")
     add("--unfinished", metavar="WHY", help="why it is not trained to the end; stands in the first lines; '' takes it back")
     parser.set_defaults(run=run)
 
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     from ..deployment.card import add_facts, write_card
 
     path = find_model(options.model)
-    notes = {key: getattr(options, key) for key in ("hardware", "unfinished") if getattr(options, key) is not None}
+    notes = {key: getattr(options, key) for key in ("hardware", "started", "unfinished") if getattr(options, key) is not None}
     contract = add_facts(
         path, load_contract(path), evaluations=options.evaluation, training=notes, speed=options.speed
     )

@@ -58,7 +58,7 @@ def add_facts(
     evaluations : iterable of Path
         Files of ``rfseg evaluate``.
     training : mapping
-        ``hardware``: what it was trained on; ``unfinished``: why it is not trained to the end.
+        ``hardware``: what it was trained on; ``started``: from which weights; ``unfinished``: why it is not trained to the end.
     speed : bool
         Measure the times of this machine.
 
