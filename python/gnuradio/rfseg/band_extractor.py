@@ -70,6 +70,7 @@ class _core(gr.basic_block):
         self._unfit_told = 0
         self._waiting: deque[tuple[np.ndarray, list[Tag]]] = deque()  # what there was no room for yet
         self._has_ended = self._is_finished = False
+        self._source_is_done = self._find_source
 
     # -- what the scheduler calls
 
@@ -80,7 +81,7 @@ class _core(gr.basic_block):
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         """Nothing where samples wait to go out or the stream has ended, else a sample."""
-        return [0 if self._waiting or self._source.detail().done() else 1] * ninputs
+        return [0 if self._waiting or self._source_is_done() else 1] * ninputs
 
     def general_work(self, input_items: list[np.ndarray], output_items: list[np.ndarray]) -> int:
         """Give out what waits; if nothing does, take samples."""
@@ -93,7 +94,7 @@ class _core(gr.basic_block):
                     self._is_finished = True
                     self._hand_over(self.extractor.finish())
             # Its last samples may have come since the input was looked at: the next call sees them.
-            self._has_ended = self._source.detail().done()
+            self._has_ended = self._source_is_done()
             produced = self._write(output_items[0])
             if not produced and self._is_finished and not self._waiting:
                 return int(gr.WORK_DONE)
@@ -101,6 +102,11 @@ class _core(gr.basic_block):
         except Exception as error:  # escaping, it would kill this thread alone and leave the flowgraph hanging
             self.logger.error(f"stops: {error}")
             return int(gr.WORK_DONE)
+
+    def _find_source(self) -> bool:
+        """Whether the source has ended; from the first call on asked of what the scheduler made for this run."""
+        self._source_is_done = self._source.detail().done
+        return self._source_is_done()
 
     def _take(self, samples: np.ndarray) -> None:
         count = len(samples)
@@ -236,6 +242,7 @@ class band_extractor(gr.hier_block2):
         self._ahead = blocks.copy(item_size)
         self._ahead.set_min_output_buffer(_READ_AHEAD)
         self._core = _core(make_extractor, item_type=item_type, output=form, source=self._ahead)
+        self._core.set_min_output_buffer(_READ_AHEAD)
         self.connect(self, self._ahead, self._core)
         if form is Output.STREAM:
             self.connect(self._core, self)

@@ -132,7 +132,8 @@ class BandFilter:
         hop = self.block_units * self._down
         begin = grid.sample(first_unit) - self.reach
         iq = history.read(begin, begin + (count - 1) * hop + self._size)
-        blocks = np.lib.stride_tricks.sliding_window_view(iq, self._size)[::hop]  # (count, size)
+        strides = hop * iq.itemsize, iq.itemsize
+        blocks = np.lib.stride_tricks.as_strided(iq, (count, self._size), strides, writeable=False)
         spectrum = self._around_band(fft.fft(blocks, axis=1))
         out = fft.ifft(spectrum, axis=1, overwrite_x=True)[:, self._kept]
         out *= self._turn
