@@ -16,10 +16,11 @@ import numpy as np
 import pmt
 import pytest
 import zmq
-from gnuradio import blocks, gr, uhd, zeromq
+from gnuradio import gr, uhd, zeromq
 from gnuradio.rfseg.live import radios, running as live_running
 from gnuradio.rfseg.live.receiver import Receiver
 from gnuradio.rfseg.live.running import Exit, Reporter
+from gnuradio.rfseg.live.taps import LiveFeed
 from gnuradio.rfseg.messages import event_to_pmt
 
 from rfseg.bandlines import band_to_json
@@ -286,6 +287,18 @@ def test_commands_by_zeromq_are_answered(threshold_model: str, recording: Path, 
     assert said.last["reason"] == "stopped by a command"
 
 
+class Speaker(gr.basic_block):
+    """Says what it is told to."""
+
+    def __init__(self) -> None:
+        gr.basic_block.__init__(self, name="speaker", in_sig=None, out_sig=None)
+        self.message_port_register_out(pmt.intern("out"))
+
+    def say(self, message: pmt.pmt_base) -> None:
+        """Send a message."""
+        self.message_port_pub(pmt.intern("out"), message)
+
+
 def test_messages_of_another_flowgraph_are_commands(threshold_model: str, recording: Path):
     sender, port = gr.top_block(), 0
     with zmq.Context() as context, context.socket(zmq.PUSH) as probe:
@@ -295,15 +308,14 @@ def test_messages_of_another_flowgraph_are_commands(threshold_model: str, record
     with running(table) as (said, end):
         assert said.port("MessageControl") == port
         out = zeromq.push_msg_sink(f"tcp://127.0.0.1:{port}", 100, False)
-        strobe = blocks.message_strobe(pmt.PMT_NIL, 10_000)
-        sender.msg_connect(strobe, "strobe", out, "in")
+        speaker = Speaker()
+        sender.msg_connect(speaker, "out", out, "in")
         sender.start()
-        post = out.to_basic_block()._post
-        post(pmt.intern("in"), pmt.cons(pmt.intern("freq"), pmt.from_double(1e9)))
+        speaker.say(pmt.cons(pmt.intern("freq"), pmt.from_double(1e9)))
         until(lambda: said.said("a file cannot be tuned"))
-        post(pmt.intern("in"), pmt.intern("hello"))
+        speaker.say(pmt.intern("hello"))
         until(lambda: said.said("command hello is refused: command 'hello' is no table"))
-        post(pmt.intern("in"), pmt.to_pmt({"min_confidence": 0.75, "stop": True}))
+        speaker.say(pmt.to_pmt({"min_confidence": 0.75, "stop": True}))
         assert end() is Exit.STOPPED
         sender.stop()
         sender.wait()
@@ -349,6 +361,12 @@ def test_radios_are_listed():
     ]
 
 
+SETTERS = {
+    "set_subdev_spec", "set_clock_source", "set_time_source", "set_samp_rate", "set_antenna", "set_bandwidth",
+    "set_center_freq", "set_gain", "set_rx_agc", "set_time_now",
+}  # fmt: skip
+
+
 class FakeUsrp(gr.sync_block):
     """A USRP as far as the receiver uses it; it notes what it is told."""
 
@@ -361,8 +379,8 @@ class FakeUsrp(gr.sync_block):
         self.told: dict[str, tuple] = {}
 
     def __getattr__(self, name: str):
-        if not name.startswith("set_"):
-            raise AttributeError(name)
+        if name not in SETTERS:
+            return super().__getattr__(name)
         return lambda *values: self.told.__setitem__(name, values)
 
     def get_samp_rate(self) -> float:
@@ -378,7 +396,8 @@ class FakeUsrp(gr.sync_block):
         return uhd.meta_range_t(0.0, 76.0, 1.0)
 
     def work(self, input_items: list, output_items: list) -> int:
-        """Noise that is none."""
+        """Silence."""
+        time.sleep(1e-3)  # the pace of the source
         output_items[0][:] = 0
         return len(output_items[0])
 
@@ -394,15 +413,22 @@ def test_a_usrp_is_set_up_and_its_overflows_are_heard(threshold_model: str, monk
     real = uhd.uhd_python.usrp_source
     receiver = Receiver(read_settings(table_of(threshold_model, UHD)))
     usrp = receiver.source.block
-    told = {name: values for name, values in usrp.told.items() if name not in ("set_time_now", "set_min_output_buffer")}
+    told = {name: values for name, values in usrp.told.items() if name != "set_time_now"}
     assert told == {
         "set_subdev_spec": ("A:A",), "set_clock_source": ("external",), "set_time_source": ("external",),
         "set_samp_rate": (SAMP_RATE,), "set_antenna": ("RX2",), "set_bandwidth": (20e6,), "set_center_freq": (2.4e9,),
         "set_gain": (30.0,),
     }  # fmt: skip
     assert abs(usrp.told["set_time_now"][0].get_real_secs() - time.time()) < 5.0
-    assert [name for name in (*usrp.told, "set_rx_agc", "get_freq_range", "get_gain_range") if not hasattr(real, name)] == []
-    assert receiver.msg_edge_list().count("async_msgs") == 1
+    assert [name for name in (*SETTERS, "get_samp_rate", "get_freq_range", "get_gain_range") if not hasattr(real, name)] == []
+    count = pmt.dict_add(pmt.make_dict(), pmt.intern("overflows"), pmt.from_uint64(3))
+    receiver.begin()
+    try:
+        usrp.message_port_pub(pmt.intern("async_msgs"), pmt.cons(pmt.intern("uhd_async_msg"), count))
+        until(lambda: receiver.status().overflows == 3)
+    finally:
+        receiver.request_end()
+        receiver.wait()
     receiver.source.set_gain("auto")
     assert usrp.told["set_rx_agc"] == (True, 0)
     receiver.source.set_gain({"PGA": 10.0})
@@ -457,7 +483,7 @@ def test_priority_that_is_refused_is_told_and_the_run_goes_on(recording, thresho
     first = min(os.sched_getaffinity(0))
     with running(file_table(threshold_model, recording, process={"realtime": True, "affinity": [first]})) as (said, end):
         assert end() is Exit.STOPPED
-    assert "real-time priority is refused (RT_NO_PRIVS): run with CAP_SYS_NICE" in said.said("priority")
+    assert "real-time priority is refused (RT_NO_PRIVS): run with CAP_SYS_NICE" in said.said("real-time priority")
     assert os.sched_getaffinity(0) != {first} or os.cpu_count() == 1  # only the flowgraph's threads are bound
 
 
@@ -474,7 +500,8 @@ def test_a_chain_that_fails_ends_the_run(recording: Path, threshold_model: str, 
     assert said.last["reason"] == "the chain failed: rows differ"
 
 
-def test_a_feed_that_is_away_is_told_once_and_holds_nothing_up(recording: Path, threshold_model: str):
+def test_a_feed_that_is_away_is_told_once_and_holds_nothing_up(recording: Path, threshold_model: str, monkeypatch):
+    monkeypatch.setattr(LiveFeed, "stop", lambda self: self._feed.stop(0.2))  # s; 5 otherwise
     feeds = [{"destination": "http://127.0.0.1:9/write", "encoding": "influx", "queue_depth": 5}]
     table = table_of(threshold_model, {"kind": "file", "path": str(recording)}, feeds=feeds)
     with running(table) as (said, end):
