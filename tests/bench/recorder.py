@@ -60,9 +60,11 @@ def raw(folder: Path, seconds: float, sync: str) -> RecorderCounts:
         while time.monotonic() < end:
             file.write(block)
             count += len(block) // 4
-            if count % (1 << 28) == 0:
+            if count % (1 << 28) == 0:  # as large as a file of the others
+                os.fdatasync(file.fileno())
+                file.truncate(0)
                 file.seek(0)
-        os.fsync(file.fileno())
+        os.fdatasync(file.fileno())
     return RecorderCounts(wanted=count, written=count)
 
 
