@@ -24,6 +24,7 @@ PERIOD = 1_228_800  # samples; 40 ms, the length of the recording
 HEARD = (1, 4)  # periods of the stream in which it is heard
 DURATION = 6 * PERIOD  # samples; 240 ms
 FRAME = 5e-3  # s
+LABEL = "NR"
 NOISE_DBFS = -67.0
 BEGIN = (1_769_860_800, 0.0)  # s; the moment of the first sample, 2026-01-31T12:00:00Z
 
@@ -65,7 +66,7 @@ def record(folder: Path, model: str) -> None:
         recording.samp_rate,
         folder,
         mode="lossless",
-        labels=["NR"],
+        labels=[LABEL],
         pre=10e-3,
         post=5e-3,
         quota_bytes=200_000_000,
@@ -76,10 +77,10 @@ def record(folder: Path, model: str) -> None:
 
 
 def describe(recording: Recording) -> str:
-    """When a recording begins, how long it is, and what is in it."""
+    """When a recording begins, how long it is, and whether what was looked for is in it."""
     capture = recording.metadata["captures"][0]
-    labels = sorted({annotation["core:label"] for annotation in recording.annotations})
-    return f"{capture['core:datetime']}  {recording.duration * 1e3:.1f} ms  {', '.join(labels)}"
+    has_label = any(annotation["core:label"] == LABEL for annotation in recording.annotations)
+    return f"{capture['core:datetime']}  {recording.duration * 1e3:.1f} ms  {LABEL if has_label else 'nothing'}"
 
 
 def main() -> int:
