@@ -15,6 +15,7 @@ from .mask_to_bands import mask_to_bands
 from .occupancy import occupancy
 from .rf_segmenter import rf_segmenter
 from .rfseg_python import keys
+from .scan_planner import scan_planner
 from .segmenter import segmenter
 from .sigmf_recorder import sigmf_recorder
 from .spectrogram_sink import frame_geometry, spectrogram_sink
@@ -29,6 +30,7 @@ __all__ = [
     "mask_to_bands",
     "occupancy",
     "rf_segmenter",
+    "scan_planner",
     "segmenter",
     "sigmf_recorder",
     "spectrogram_sink",

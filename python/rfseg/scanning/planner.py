@@ -186,8 +186,7 @@ class ScanPlanner:
         """
         newest = self._frame
         if newest is not None and frame.last and frame.sample_start == newest.sample_start:
-            self._end_visit()
-            self._report()
+            self._finish()
             return self._take()
         self._check(frame)
         self._clock.add(frame)
@@ -198,8 +197,7 @@ class ScanPlanner:
         if self._state is PlannerState.DWELLING:
             self._dwell(frame, bands, is_judged=is_judged)
         if frame.last:
-            self._end_visit()
-            self._report()
+            self._finish()
         return self._take()
 
     def report(self) -> ScanOutput:
@@ -208,6 +206,12 @@ class ScanPlanner:
         return self._take()
 
     # -- how a visit goes
+
+    def _finish(self) -> None:
+        """The stream has ended."""
+        self._end_visit()
+        self._state = PlannerState.STOPPED
+        self._report()
 
     def _await(self, frame: Frame) -> None:
         """Whether the receiver has obeyed; if not in time, ask again or give up."""
