@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any, Iterable, Mapping
@@ -75,7 +76,8 @@ class RecordingFile:
         self._sample_bytes, self._sync = sample_bytes, sync
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file: int | None = os.open(folder / (name + PART + DATA_SUFFIX), flags, 0o644)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     @property
     def size(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -54,8 +55,9 @@ class Shelf:
                 number, name = int(match[1]), entry.name[: -len(DATA_SUFFIX)]
                 self._number = max(self._number, number)
                 if match[2] is None and name not in self._held:  # what is in progress belongs to its writer
-                    self._names[number] = name
-                    self._sizes[number] = self._sizes.get(number, 0) + entry.stat().st_size
+                    with suppress(FileNotFoundError):  # taken away just now
+                        self._sizes[number] = self._sizes.get(number, 0) + entry.stat().st_size
+                        self._names[number] = name
 
     def make_name(self, time: RxTime | None) -> str:
         """Name of a recording that begins at this moment, or now where that is not known."""
