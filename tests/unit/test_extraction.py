@@ -168,13 +168,23 @@ def test_a_band_may_move_within_its_pass_band_and_begins_anew_beyond_it():
     assert [e.band.sample_start for e in excerpts] == [10_000, 30_002]
     first, second = extents(excerpts)
     assert first[1] - second[0] == UNIT  # the unit in which both have a sample
-    assert round(excerpts[1].center_freq) == 1_300_000
+    assert round(excerpts[1].center_freq) == 1_275_000  # around both places: 0.5 to 1.5 and 0.55 to 2.05 MHz
+    far, _ = run(iq, [band(10_000, 20_002), band(30_002, 20_000, 2.1)])
+    assert [round(e.center_freq) for e in far] == [1_000_000, 2_100_000]  # together they would be too wide
     assert np.abs(excerpts[0].iq[1_000:] - 1).max() < SAME * 3  # to its last sample: what follows is known to the filter
 
 
 def test_a_track_that_comes_back_has_the_centre_that_it_had():
     excerpts, _ = run(tone(COUNT, 1), [band(10_000, 5_000), band(60_000, 5_000, 1.1)])
     assert [round(e.center_freq) for e in excerpts] == [1_000_000, 1_000_000]
+
+
+def test_a_radar_seen_in_splinters_is_soon_one_excerpt():
+    places = [(0.0, 1.4), (0.9, 0.6), (-0.5, 0.5), (0.8, 0.7), (-0.6, 0.4), (0.0, 1.8), (0.9, 0.5)]
+    starts = [band(5_000 * n + 5_000, 1_200, middle, width=width, label="Radar") for n, (middle, width) in enumerate(places)]
+    excerpts, _ = run(tone(COUNT, 0), starts, rules=ExtractionRules(max_pause=1e-3))
+    assert [e.band.sample_start for e in excerpts] == [5_000, 10_000]
+    assert excerpts[0].sample_start < 5_000 - 1_500 and excerpts[1].sample_start < 10_000 - 1_500  # each with its lead
 
 
 def rf(start: int, count: int, middle: float, **fields: object) -> BandStart:

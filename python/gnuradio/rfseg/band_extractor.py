@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import replace
 from enum import Enum
@@ -23,6 +24,7 @@ from .rfseg_python import keys
 __all__ = ["Output", "band_extractor"]
 
 _READ_AHEAD = 1 << 17  # samples; few large pieces cost less than many small ones
+_LAST_WORD = 0.02  # s from the last PDU to the end: a receiver looks at its ports in turn, and might see the end first
 _MOST_AT_ONCE = 1 << 16  # samples; what is made of more would only wait
 
 
@@ -97,6 +99,7 @@ class _core(gr.basic_block):
             self._has_ended = self._source_is_done()
             produced = self._write(output_items[0])
             if not produced and self._is_finished and not self._waiting:
+                time.sleep(_LAST_WORD if self._output is Output.PDUS else 0.0)
                 return int(gr.WORK_DONE)
             return produced
         except Exception as error:  # escaping, it would kill this thread alone and leave the flowgraph hanging
@@ -147,6 +150,14 @@ class _core(gr.basic_block):
         self.bad_tags += 1
         if self._bad_tag_pace.is_due():
             self.logger.warn(f"a tag is ignored: {reason}; {self.bad_tags} so far")
+
+
+def _enlarge_buffer(block: Any) -> None:
+    """Give a block room for large pieces, without the line that GNU Radio logs of it."""
+    level = block.log_level()
+    block.set_log_level("warn")
+    block.set_min_output_buffer(_READ_AHEAD)
+    block.set_log_level(level)
 
 
 class band_extractor(gr.hier_block2):
@@ -240,9 +251,9 @@ class band_extractor(gr.hier_block2):
         size_out = (1, 1, gr.sizeof_gr_complex) if form is Output.STREAM else (0, 0, 0)
         gr.hier_block2.__init__(self, "band_extractor", gr.io_signature(1, 1, item_size), gr.io_signature(*size_out))
         self._ahead = blocks.copy(item_size)
-        self._ahead.set_min_output_buffer(_READ_AHEAD)
         self._core = _core(make_extractor, item_type=item_type, output=form, source=self._ahead)
-        self._core.set_min_output_buffer(_READ_AHEAD)
+        for block in (self._ahead, self._core):
+            _enlarge_buffer(block)
         self.connect(self, self._ahead, self._core)
         if form is Output.STREAM:
             self.connect(self._core, self)

@@ -93,8 +93,10 @@ class BandExtractor(Front):
             cut.extend(start)
             return
         if cut is not None:
-            cut.end, lead = min(cut.end, start.sample), 0
-            self._ending.append((self._cuts.pop(key), 0))
+            cut.end = min(cut.end, start.sample)
+            between = start.sample - cut.end
+            lead = min(lead, between)
+            self._ending.append((self._cuts.pop(key), min(self._tail, between)))
         elif not self.rules.takes(start.band):
             return
         if len(self._cuts) >= self.rules.max_bands:

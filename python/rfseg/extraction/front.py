@@ -20,12 +20,23 @@ from .rules import ExtractionRules
 
 __all__ = ["Cut", "Front", "track_key"]
 
+_JOINED = 2.0  # times its widest band, that places of a track may be wide together
 _REMEMBERED = 64  # tracks whose filter is kept, so that a band that comes back has the centre that it had
 
 
 def track_key(band: Band) -> tuple[str, int]:
     """What bands of one signal have in common; a band that nothing follows is on its own."""
     return ("id", band.id) if band.track is None else ("track", band.track)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a track is: edges that its filter is for, and the width of its widest band, Hz from the input's centre."""
+
+    band_filter: BandFilter
+    low: float
+    high: float
+    widest: float
 
 
 @dataclass
@@ -95,7 +106,7 @@ class Front:
         self._grid: Grid | None = Grid(origin=0, samp_rate=samp_rate, out_rate=out_rate)
         self._history = SampleHistory(0)
         self._begun = 0  # sample since which there was no break
-        self._filters: OrderedDict[tuple, BandFilter] = OrderedDict()
+        self._places: OrderedDict[tuple, _Place] = OrderedDict()
 
     # -- the stream
 
@@ -133,7 +144,7 @@ class Front:
         old = self._grid
         if old is not None and old.samp_rate == self._clock.samp_rate:
             return False
-        self._filters.clear()
+        self._places.clear()
         try:
             self._grid = Grid(origin=sample, samp_rate=self._clock.samp_rate, out_rate=self.out_rate)
         except GeometryError as error:
@@ -172,24 +183,40 @@ class Front:
         return band_filter.center - reach <= low and high <= band_filter.center + reach
 
     def _filter_for(self, band: Band) -> BandFilter | None:
-        """A filter around a band, the one that its track had before if it fits; None, counted, if there can be none."""
+        """A filter around a band; None, counted, if there can be none.
+
+        Where the band lies in the filter that its track had before, that one.  Where it does not, one for both places, if
+        they are together no more than twice as wide as the track's widest band; a radar is often seen in splinters.
+        """
         try:
             low, high = self._offsets(band)
             key = (*track_key(band), band.freq_reference == "rf" and self._center_freq)
-            known = self._filters.get(key)
-            if known is not None and self._fitting(band, known):
-                self._filters.move_to_end(key)
-                return known
-            rates = {"samp_rate": self._grid.samp_rate, "out_rate": self.out_rate}
-            pass_band = fit_pass_band(high - low, margin=self.rules.margin, **rates)
+            known = self._places.pop(key, None)
+            if known is None or not self._fitting(band, known.band_filter):
+                known = self._joined(known, low, high) or self._place(low, high, high - low)
         except BandError as error:
             self._count_unfit(str(error))
             return None
-        made = BandFilter(self._grid, center=(low + high) / 2, band=pass_band)
-        self._filters[key] = made
-        if len(self._filters) > _REMEMBERED:
-            self._filters.popitem(last=False)
-        return made
+        self._places[key] = known
+        if len(self._places) > _REMEMBERED:
+            self._places.popitem(last=False)
+        return known.band_filter
+
+    def _joined(self, known: _Place | None, low: float, high: float) -> _Place | None:
+        """One place for a track's former one and a new one; None if they are too far apart or the rate is too low."""
+        if known is None:
+            return None
+        widest = max(known.widest, high - low)
+        low, high = min(low, known.low), max(high, known.high)
+        try:
+            return self._place(low, high, widest) if high - low <= _JOINED * widest else None
+        except BandError:
+            return None
+
+    def _place(self, low: float, high: float, widest: float) -> _Place:
+        rates = {"samp_rate": self._grid.samp_rate, "out_rate": self.out_rate}
+        pass_band = fit_pass_band(high - low, margin=self.rules.margin, **rates)
+        return _Place(BandFilter(self._grid, center=(low + high) / 2, band=pass_band), low, high, widest)
 
     def _offsets(self, band: Band) -> tuple[float, float]:
         """The band's edges from the centre of the input, Hz."""
