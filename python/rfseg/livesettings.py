@@ -6,13 +6,12 @@ Every key has the default of the classes below; what they mean to a user is in `
 from __future__ import annotations
 
 import math
-import types
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Mapping, Union, get_args, get_origin, get_type_hints
+from typing import Any, Mapping
 
 from .bands import BandRules
-from .errors import BackendUnavailableError, OptionError, RfsegError
+from .errors import BackendUnavailableError, OptionError
 from .feeds.delivery import DEFAULT_DEPTH
 from .feeds.destinations import LOOPBACK, parse_destination
 from .feeds.feed import ENCODINGS
@@ -21,6 +20,10 @@ from .framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH, DropPolicy, Mode, cho
 from .inference import DEFAULT_MODEL
 from .livesources import SOURCES, SourceSettings
 from .occupancy import OccupancyRules
+from .recording.filerules import FileRules
+from .recording.recorder import DEFAULT_QUEUE_SECONDS, Scope
+from .recording.trigger import TriggerRules
+from .settingstable import read_table, without_none
 from .tracking import TrackRules
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "InferenceSettings",
     "LiveSettings",
     "ProcessSettings",
+    "RecordingSettings",
     "parse_address",
     "read_settings",
     "read_toml",
@@ -102,6 +106,36 @@ class FeedSettings:
             raise OptionError(f"messages={list(self.messages)!r} expected some of {', '.join(_CARRIED)}")
         if self.queue_depth < 1:
             raise OptionError(f"queue_depth={self.queue_depth} must be at least 1, the messages that may wait")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingSettings:
+    """What is written as SigMF: see SigMF Recorder; ``record`` is ``bands`` or ``all``."""
+
+    folder: str = "recordings"
+    record: str = Scope.BANDS.value
+    labels: tuple[str, ...] = ()
+    min_confidence: float = TriggerRules.min_confidence
+    min_snr: float | None = None
+    freq_range: tuple[float, ...] | None = None
+    pre: float = TriggerRules.pre
+    post: float = TriggerRules.post
+    max_seconds: float = TriggerRules.max_seconds
+    max_per_minute: int = TriggerRules.max_per_minute
+    rotate_bytes: int = FileRules.rotate_bytes
+    rotate_seconds: float = FileRules.rotate_seconds
+    quota_bytes: int = FileRules.quota_bytes
+    on_full: str = FileRules.on_full.value
+    prefix: str = FileRules.prefix
+    sync: str = FileRules.sync.value
+    queue_seconds: float = DEFAULT_QUEUE_SECONDS
+
+    def __post_init__(self) -> None:
+        choose(Scope, self.record, "record")
+        for rules in (TriggerRules, FileRules):
+            rules(**{entry.name: getattr(self, entry.name) for entry in fields(rules) if hasattr(self, entry.name)})
+        if not 0 < self.queue_seconds < math.inf:
+            raise OptionError(f"queue_seconds={self.queue_seconds!r} must be a time above 0, in s")
 
 
 @dataclass(frozen=True)
@@ -180,6 +214,7 @@ class LiveSettings:
     inference: InferenceSettings = InferenceSettings()
     tracker: TrackRules = TrackRules()
     occupancy: OccupancyRules | None = None
+    recording: RecordingSettings | None = None
     feeds: tuple[FeedSettings, ...] = ()
     control: ControlSettings = ControlSettings()
     process: ProcessSettings = ProcessSettings()
@@ -244,63 +279,10 @@ def read_settings(table: Mapping[str, Any]) -> LiveSettings:
     kind = source.get("kind")
     if kind not in SOURCES:
         raise OptionError(f"[source] kind={kind!r} is unknown, expected one of {', '.join(SOURCES)}")
-    table["source"] = _read(SOURCES[kind], source, "source")
-    return _read(LiveSettings, table, "")
-
-
-def _read(kind: type, table: Any, where: str) -> Any:
-    """An object of a class from a table of its fields."""
-    prefix = f"[{where}] " if where else ""
-    if not isinstance(table, Mapping):
-        raise OptionError(f"{where}={table!r} is no table; write [{where}]")
-    known = {entry.name: entry for entry in fields(kind)}
-    unknown = [name for name in table if name not in known]
-    if unknown:
-        raise OptionError(f"{prefix}{unknown[0]} is unknown; known: {', '.join(known)}")
-    required = [n for n, e in known.items() if e.default is MISSING and e.default_factory is MISSING]
-    missing = [name for name in required if name not in table]
-    if missing:
-        raise OptionError(f"{prefix}{missing[0]} is missing; it has no default")
-    hints = get_type_hints(kind)
-    values = {
-        name: _convert(value, hints[name], f"{where}.{name}" if where else name, prefix) for name, value in table.items()
-    }
-    try:
-        return kind(**values)
-    except RfsegError as error:
-        raise OptionError(f"{prefix}{error}") from None
-
-
-def _convert(value: Any, hint: Any, where: str, prefix: str) -> Any:
-    """A value as the type of its field wants it."""
-    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    for option in options:
-        if is_dataclass(option):
-            return value if isinstance(value, option) else _read(option, value, where)
-        origin, inner = get_origin(option), get_args(option)
-        if origin is tuple and isinstance(value, (list, tuple)):
-            return tuple(_convert(entry, inner[0], where, prefix) for entry in value)
-        if origin is dict and isinstance(value, Mapping):
-            return {str(name): _convert(entry, inner[1], where, prefix) for name, entry in value.items()}
-        if option is Any or (option is type(None) and value is None):
-            return value
-        if option is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-        if origin is None and option is not float and type(value) is option:
-            return value
-    wanted = " or ".join(_NAMES[get_origin(option) or option] for option in options if option is not type(None))
-    raise OptionError(f"{prefix}{where.rpartition('.')[2]}={value!r} is no {wanted}")
-
-
-_NAMES = {float: "number", int: "integer", str: "text", bool: "true or false", tuple: "list", dict: "table"}
+    table["source"] = read_table(SOURCES[kind], source, "source")
+    return read_table(LiveSettings, table, "")
 
 
 def settings_to_table(settings: LiveSettings) -> dict[str, Any]:
     """Inverse of :func:`read_settings`: every key with its value, without those that are None."""
-    return _without_none(asdict(settings))
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_none(entry) for name, entry in value.items() if entry is not None}
-    return [_without_none(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+    return without_none(asdict(settings))

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 
 __all__ = ["LiveStatus", "status_line", "status_to_json", "totals_line"]
 
+_NOTABLE_LAG = 0.1  # s
+
 
 @dataclass(frozen=True, kw_only=True)
 class LiveStatus:
@@ -44,6 +46,10 @@ class LiveStatus:
     min_confidence : float
     feeds : tuple of dict
         For each feed ``destination``, ``submitted``, ``sent``, ``dropped``, ``refused``, ``waiting``.
+    recording : dict or None
+        ``recordings`` finished, samples ``written``, ``dropped`` and ``refused``; None where nothing is to be recorded.
+    lag : float
+        By how much a file is behind its clock because the chain was held up, s.
     problem : str
         The newest thing that went wrong, such as a model that was refused; empty for nothing.
     """
@@ -72,6 +78,8 @@ class LiveStatus:
     retunes: int = 0
     min_confidence: float = 0.0
     feeds: tuple[dict, ...] = field(default=())
+    recording: dict | None = None
+    lag: float = 0.0
     problem: str = ""
 
 
@@ -97,6 +105,11 @@ def status_line(status: LiveStatus) -> str:
         parts.append(f"{status.failed} frames failed")
     if status.gaps:
         parts.append(f"{status.gaps} gaps ({status.lost_samples} samples)")
+    if status.lag >= _NOTABLE_LAG:
+        parts.append(f"{status.lag:.1f} s behind")
+    if status.recording is not None:
+        lost = status.recording["dropped"] + status.recording["refused"]
+        parts.append(f"{status.recording['recordings']} recordings" + (f" ({lost} samples lost)" if lost else ""))
     lost = sum(feed["dropped"] + feed["refused"] for feed in status.feeds)
     if lost:
         parts.append(f"{lost} messages lost")
@@ -106,10 +119,11 @@ def status_line(status: LiveStatus) -> str:
 def totals_line(status: LiveStatus, reason: str) -> str:
     """What is said at the end."""
     feeds = "".join(f"; {feed['sent']} messages to {feed['destination']}" for feed in status.feeds)
+    recorded = "" if status.recording is None else f"; {status.recording['recordings']} recordings"
     return (
         f"{reason} after {status.uptime:.1f} s: {status.samples} samples, {status.frames} frames ({status.inferred} inferred,"
         f" {status.dropped} dropped, {status.failed} failed), {status.bands} bands, {status.tracks} tracks,"
-        f" {status.overflows} overflows{feeds}"
+        f" {status.overflows} overflows{feeds}{recorded}"
     )
 
 

@@ -86,9 +86,9 @@ def table_of(model: str, source: dict, **more: object) -> dict:
     return {"source": source, "model": model, "frame_duration": FRAME_DURATION, "status_interval": 0.1, **more}
 
 
-def file_table(model: str, recording: Path, **more: object) -> dict:
+def file_table(model: str, path: Path, **more: object) -> dict:
     """The same of a file in lossless mode."""
-    return table_of(model, {"kind": "file", "path": str(recording), "pace": "none"}, mode="lossless", **more)
+    return table_of(model, {"kind": "file", "path": str(path), "pace": "none"}, mode="lossless", **more)
 
 
 def radio_table(model: str, *, device: str = "driver=rfsegtest", source: dict | None = None, **more: object) -> dict:
@@ -136,6 +136,38 @@ def test_a_file_in_lossless_mode_gives_the_bands_of_rfseg_segment(recording: Pat
     assert said.said("file ") == f"file {recording}: 15.36 MS/s at 2400 MHz, model threshold, lossless"
 
 
+def test_bands_are_recorded(iq: np.ndarray, recording: Path, threshold_model: str, tmp_path: Path):
+    rules = {"folder": str(tmp_path / "out"), "labels": ["LTE"], "min_snr": 10.0, "pre": 0.0, "post": 0.0}
+    feeds = [{"destination": f"file:{tmp_path / 'status'}", "messages": ["status"]}]
+    with running(file_table(threshold_model, recording, recording=rules, feeds=feeds)) as (said, end):
+        assert end() is Exit.STOPPED
+    files = sorted((tmp_path / "out").glob("*.sigmf-meta"))
+    counts = said.last["recording"]
+    assert (counts["recordings"], counts["dropped"], counts["refused"]) == (len(files), 0, 0) and files
+    first = json.loads(files[0].read_text())
+    start = first["captures"][0]["core:global_index"]
+    samples = open_recording(files[0]).read(0, 1000)
+    assert np.array_equal(samples, iq[start : start + 1000])
+    assert "LTE" in {annotation["core:label"] for annotation in first["annotations"]}
+    sources = {json.loads(line)["source"] for line in (tmp_path / "status").read_text().splitlines()}
+    assert sources >= {"segmenter", "recorder"}
+
+
+def test_a_quota_that_is_full_stops_recording_and_nothing_else(recording: Path, threshold_model: str, tmp_path: Path):
+    rules = {"folder": str(tmp_path / "out"), "record": "all", "quota_bytes": 1_000_000}
+    with running(file_table(threshold_model, recording, recording=rules)) as (said, end):
+        assert end() is Exit.STOPPED
+    assert said.last["problem"].startswith("recording stopped: ") and said.last["recording"]["refused"] > 0
+    assert (said.last["frames"], said.last["inferred"]) == (22, 22)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(recording: Path, threshold_model: str, tmp_path: Path):
+    (tmp_path / "file").touch()
+    table = file_table(threshold_model, recording, recording={"folder": str(tmp_path / "file")})
+    with pytest.raises(RecordingError, match="file cannot be written: File exists"):
+        Receiver(read_settings(table))
+
+
 def test_a_short_file_has_shorter_frames_as_rfseg_segment_makes_them(kit, threshold_model: str, tmp_path: Path):
     samples = kit.comb(5 * 15360, bins=64, first=10, last=20, level_db=-50.0)
     samples.tofile(tmp_path / "a.cf32")
@@ -161,8 +193,10 @@ def test_sample_times_do_not_drift(recording: Path, threshold_model: str):
     receiver = Receiver(read_settings(table_of(threshold_model, {"kind": "file", "path": str(recording)})))
     block = receiver.source.block
     block._begin = time.monotonic() - 86400.0  # a day ago
-    late = block._wait(int(86400 * SAMP_RATE), 1000)
-    assert 0 <= late - (time.monotonic() - block._begin - 86400.0) * SAMP_RATE <= 0 or late < SAMP_RATE
+    due = block._wait(int(86400 * SAMP_RATE) - 5000, 1000)
+    elapsed = time.monotonic() - block._begin - 86400.0
+    assert 5000 <= due <= 5000 + elapsed * SAMP_RATE + 1
+    assert block.lag == pytest.approx((due - 1000) / SAMP_RATE)
 
 
 def test_a_file_that_becomes_shorter_is_a_failure_of_the_source(recording: Path, threshold_model: str):

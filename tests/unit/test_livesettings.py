@@ -47,6 +47,7 @@ def test_every_key_comes_back_from_the_table_of_the_settings():
         "feeds": [{"destination": "mqtt://:1883/a", "messages": ["bands"], "options": {"qos": 2}}],
         "control": {"xmlrpc": ":8080"},
         "process": {"affinity": [0, 1], "realtime": True},
+        "recording": {"labels": ["Radar"], "freq_range": [3.5e9, 3.6e9], "quota_bytes": 1000},
     }
     settings = read_settings(table)
     assert isinstance(settings.source, SoapySettings) and settings.source.gain == {"LNA": 20.0}
@@ -132,6 +133,12 @@ def test_a_source_that_makes_no_sense_is_refused(source: Any, message: str):
         ({"inference": {"hold": 0}}, "[inference] hold=0.0 must be a time above 0, in s"),
         ({"tracker": {"hold": -1}}, "[tracker] hold=-1.0 must be a time in s, 0 or more"),
         ({"occupancy": {"max_duty": 2}}, "[occupancy] max_duty=2.0 is a share of the time; expected 0 to 1"),
+        ({"recording": {"record": "some"}}, "[recording] record='some' is unknown, expected one of"),
+        ({"recording": {"pre": -1}}, "[recording] pre=-1.0 must be a time of at least 0, in s"),
+        ({"recording": {"freq_range": [2e9, 1e9]}}, "[recording] freq_range=(2000000000.0, 1000000000.0) must be a lower and"),
+        ({"recording": {"labels": "LTE"}}, "[recording] labels='LTE' is no list"),
+        ({"recording": {"on_full": "burn"}}, "[recording] on_full='burn' is unknown, expected one of stop, delete_oldest"),
+        ({"recording": {"queue_seconds": 0}}, "[recording] queue_seconds=0.0 must be a time above 0, in s"),
         ({"feeds": {"destination": "file:a"}}, "feeds={'destination': 'file:a'} is no list"),
         ({"feeds": [{"destination": "a"}]}, "[feeds] destination 'a' begins with no transport"),
         ({"feeds": [{"destination": "file:a", "encoding": "xml"}]}, "[feeds] encoding='xml' is unknown, expected one of json"),

@@ -25,12 +25,14 @@ from ..messages import event_from_pmt
 from ..occupancy import occupancy
 from ..rf_segmenter import rf_segmenter
 from ..rfseg_python import keys
+from ..sigmf_recorder import sigmf_recorder
 from .sources import end_source, make_source
 from .taps import LiveFeed, message_tap
 
 __all__ = ["Receiver"]
 
 _ENDLESS = 1 << 62  # samples
+_RECORDED = ("recordings", "written", "dropped", "refused")
 
 
 class Receiver(gr.top_block):
@@ -57,17 +59,18 @@ class Receiver(gr.top_block):
         self._events: dict[str, Any] = {"overflows": 0, "gaps": 0, "lost_samples": 0, "retunes": 0}
         self._progress: dict[str, Any] = {"queue_depth": 0, "inference_ms": 0.0}
         self._problem, self.failure = "", ""
+        self._recorder: sigmf_recorder | None = None
         self._watermark: int | None = None
         self._latency: float | None = None
         self._min_confidence = settings.detection.min_confidence
         self.feeds = [LiveFeed(feed, mode=settings.mode, on_note=on_note) for feed in settings.feeds]
+        self._item_type = getattr(settings.source, "item_type", "complex64")
         session = Session(settings.model, threads=settings.inference.threads)
         self.source = make_source(settings.source, ITEM_SIZES)
         self.chain = self._make_chain(session)
-        item_type = getattr(settings.source, "item_type", "complex64")
         self._limit = _ENDLESS if settings.duration is None else max(1, round(settings.duration * self.source.samp_rate))
         # It counts what has come, and ends the stream: at a limit, or when it is set to 0.
-        self._valve = blocks.head(ITEM_SIZES[item_type], self._limit)
+        self._valve = blocks.head(ITEM_SIZES[self._item_type], self._limit)
         self._start_time = self._previous_time = time.monotonic()
         self._previous_samples = 0
         self._connect()
@@ -83,7 +86,7 @@ class Receiver(gr.top_block):
             model=session,
             frame_duration=frame_duration,
             mode=settings.mode,
-            item_type=getattr(settings.source, "item_type", "complex64"),
+            item_type=self._item_type,
             center_freq=source.center_freq,
             settling=settings.source.settling,
             hold=inference.hold,
@@ -110,11 +113,25 @@ class Receiver(gr.top_block):
             self._tap(STATUS, self.chain, keys.STATUS, self._on_status),
             self._tap(TRACK, self.chain, keys.TRACKS),
         ]
+        if self.settings.recording is not None:
+            self._connect_recorder()
         rules = self.settings.occupancy
         if rules is not None or any(OCCUPANCY in feed.settings.messages for feed in self.feeds):
             self._occupancy = occupancy(**({} if rules is None else vars(rules)))
             self.msg_connect(self.chain, keys.BANDS, self._occupancy, keys.BANDS)
             self._taps.append(self._tap(OCCUPANCY, self._occupancy, keys.OCCUPANCY))
+
+    def _connect_recorder(self) -> None:
+        self._recorder = sigmf_recorder(
+            self.source.samp_rate,
+            **vars(self.settings.recording),
+            item_type=self._item_type,
+            mode=self.settings.mode,
+            center_freq=self.source.center_freq,
+        )
+        self.connect(self.chain, self._recorder)
+        self.msg_connect(self.chain, keys.BANDS, self._recorder, keys.BANDS)
+        self._taps.append(self._tap(STATUS, self._recorder, keys.STATUS, self._on_recorder))
 
     def _tap(self, kind: str, block: Any, port: str, *receivers: Callable[[pmt.pmt_base], None]) -> message_tap:
         feeds = [partial(feed.take, kind) for feed in self.feeds if kind in feed.settings.messages]
@@ -184,10 +201,18 @@ class Receiver(gr.top_block):
             latency=self._latency,
             min_confidence=self._min_confidence,
             feeds=tuple(feed.counts() for feed in self.feeds),
+            recording=self._recorded(),
+            lag=getattr(self.source.block, "lag", 0.0),
             problem=self._problem,
             **self._progress,
             **self._events,
         )
+
+    def _recorded(self) -> dict[str, int] | None:
+        if self._recorder is None:
+            return None
+        counts = self._recorder.counts()
+        return {name: getattr(counts, name) for name in _RECORDED}
 
     def mark(self) -> None:
         """From here on the rate is measured anew."""
@@ -252,6 +277,15 @@ class Receiver(gr.top_block):
             self._on_note(self._problem)
             if event == keys.FAILED:
                 self.failure = str(said[keys.REASON])
+
+
+    def _on_recorder(self, message: pmt.pmt_base) -> None:
+        _, event, said = event_from_pmt(message)
+        if event in ("finished", "recovered", "deleted"):
+            self._on_note(f"recording {event}: {said['path']}")
+        elif keys.REASON in said:  # sensing goes on
+            self._problem = f"recording {event}: {said[keys.REASON]}"
+            self._on_note(self._problem)
 
 
 def _ports_out(block: Any) -> list[str]:

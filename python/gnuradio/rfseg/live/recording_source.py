@@ -46,6 +46,7 @@ class recording_source(gr.sync_block):
         self._starts = [start for start, _, _ in recording.captures]
         self._end = threading.Event()
         self._begin: float | None = None
+        self.lag = 0.0  # s by which the newest samples were late
         self.error: RecordingError | None = None  # why it ended before its end
 
     def end(self) -> None:
@@ -81,6 +82,7 @@ class recording_source(gr.sync_block):
         while (due := int((time.monotonic() - self._begin) * rate) - written) < wanted:
             if self._end.wait((wanted - due) / rate):
                 return 0
+        self.lag = (due - wanted) / rate
         return due
 
     def _tag(self, written: int, place: int, count: int) -> None:
