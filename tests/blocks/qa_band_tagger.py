@@ -503,7 +503,7 @@ def test_spectrogram_and_tagger_do_not_hold_each_other_up():
     total = 50 * frame + 11
     items = random_items(total, 4)
     sink = rfseg_python.spectrogram_sink(
-        samp_rate=1e6, reductions=["max"], item_type="int16", center_freq=None, lossless=True, **shape
+        samp_rate=1e6, reductions=["max"], item_type="int16", center_freq=None, lossless=True, settling=0.0, **shape
     )
     bands = frame_bands(64)
     # One frame with its overhang and one sample more is the least that can move.
