@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import builtins
 import json
+import re
+import tomllib
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,17 @@ import pytest
 
 from rfseg.cli import EXIT_BAD_INPUT, live, main
 from rfseg.errors import BackendUnavailableError, OptionError
-from rfseg.livesettings import LiveSettings, parse_address, read_settings, read_toml, settings_to_table
-from rfseg.livesources import FileSettings, SoapySettings, ZeromqSettings
+from rfseg.livesettings import (
+    FeedSettings,
+    LiveSettings,
+    RecordingSettings,
+    parse_address,
+    read_settings,
+    read_toml,
+    settings_to_table,
+)
+from rfseg.livesources import SOURCES, FileSettings, SoapySettings, ZeromqSettings
+from rfseg.occupancy import OccupancyRules
 from rfseg.tracking import TrackRules
 
 FILE = {"kind": "file", "path": "a.sigmf-meta"}
@@ -63,6 +75,20 @@ def test_whole_numbers_stand_for_real_ones():
 def test_the_example_is_good():
     settings = read_settings(read_toml(EXAMPLE))
     assert settings.source.kind == "soapy" and settings.feeds and settings.control.xmlrpc
+
+
+def test_the_document_shows_good_settings_and_names_every_key():
+    document = (EXAMPLE.parents[1] / "docs" / "live.md").read_text("utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", document, re.DOTALL)
+    credentials = "/etc/rfseg/mqtt"  # looked for when the feed is made, not here
+    assert credentials in block and read_settings(tomllib.loads(block)).source.kind == "uhd"
+    sections = vars(LiveSettings(source=FileSettings(path="a"))).values()
+    tables = [LiveSettings, *SOURCES.values(), *(type(section) for section in sections if is_dataclass(section))]
+    tables += [FeedSettings, RecordingSettings, OccupancyRules]
+    names = {entry.name for table in tables for entry in fields(table)}
+    prose = re.sub(r"```.*?```", "", document, flags=re.DOTALL)
+    shown = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`]+`", prose)) + block))
+    assert names - shown == set()
 
 
 @pytest.mark.parametrize(
