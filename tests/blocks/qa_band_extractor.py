@@ -215,3 +215,46 @@ def test_a_message_that_is_no_pdu_of_a_band_is_refused():
 def test_a_wrong_parameter_is_refused_when_the_block_is_built(options, error, text):
     with pytest.raises(error, match=text):
         rfseg.band_extractor(RATE, **{"out_rate": OUT_RATE, **options})
+
+
+def test_behind_rf_segmenter_a_carrier_is_one_stretch_over_all_frames(kit):
+    from rfseg.sigmf import open_recording
+
+    demo = open_recording(Path(__file__).parents[2] / "examples" / "data" / "demo.sigmf-meta")
+    recording = demo.read(0, demo.sample_count)
+    source = kit.array_source(recording, tags={0: [("rx_freq", pmt.from_double(demo.center_freq))]})
+    segmenter = rfseg.rf_segmenter(demo.samp_rate, mode="lossless")
+    extractor, sink, top = rfseg.band_extractor(demo.samp_rate, 15.36e6, label="LTE"), blocks.vector_sink_c(), gr.top_block()
+    top.connect(source, segmenter, extractor, sink)
+    kit.run(top)
+    samples = np.array(sink.data(), np.complex64)
+    assert samples.size == recording.size // 2
+    keys = [pmt.symbol_to_string(tag.key) for tag in sink.tags()]
+    assert (keys.count("band_start"), keys.count("band_end")) == (1, 1)  # two frames, one carrier
+    # The power of the carrier, in and out: all of it, and nothing else.
+    spectrum = np.abs(np.fft.fft(recording[: 1 << 20])) ** 2
+    freqs = np.fft.fftfreq(1 << 20, 1 / demo.samp_rate)
+    inside = spectrum[np.abs(freqs + 9e6) < 5e6].sum() / (1 << 20) ** 2
+    assert 10 * np.log10(np.mean(np.abs(samples) ** 2) / inside) == pytest.approx(0.0, abs=0.2)
+
+
+@pytest.mark.parametrize("output", ["stream", "pdus"])
+def test_a_flowgraph_that_never_ends_can_be_stopped(kit, output):
+    noise = kit.noise(50_000, level_db=-40, seed=1)
+    start = band_to_pmt(band(0, 1 << 50, 2.0))
+    tag = gr.tag_t()
+    tag.offset, tag.key, tag.value = 0, pmt.intern("band_start"), start
+    source = blocks.vector_source_c(noise.tolist(), repeat=True, tags=[tag])
+    extractor, top = rfseg.band_extractor(RATE, OUT_RATE, output=output, center_freq=CENTER), gr.top_block()
+    top.connect(source, extractor)
+    log, sink = kit.message_log(), blocks.null_sink(gr.sizeof_gr_complex)
+    if output == "stream":
+        top.connect(extractor, sink)
+    else:
+        top.msg_connect(extractor, "pdus", log, "in")
+    top.start()
+    if output == "pdus":
+        log.wait_for(bool)
+    top.stop()
+    top.wait()
+    assert extractor.left_out() == {}
