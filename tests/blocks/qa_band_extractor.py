@@ -238,6 +238,21 @@ def test_behind_rf_segmenter_a_carrier_is_one_stretch_over_all_frames(kit):
     assert 10 * np.log10(np.mean(np.abs(samples) ** 2) / inside) == pytest.approx(0.0, abs=0.2)
 
 
+def test_what_is_set_is_what_the_constructor_would_have_taken():
+    block = rfseg.band_extractor(RATE, OUT_RATE)
+    wanted = {
+        "label": "NR", "track": 7, "max_pause": 1e-3, "min_duration": 2e-3, "max_duration": 3e-3, "max_bands": 4, "switch_margin": 3.0
+    }  # fmt: skip
+    for name, value in wanted.items():
+        getattr(block, f"set_{name}")(value)
+    assert block.rules() == ExtractionRules(**wanted)
+    block.set_label("")
+    assert block.rules().label is None
+    with pytest.raises(BandError, match="max_bands=0 must be an integer of at least 1"):
+        block.set_max_bands(0)
+    assert block.rules().max_bands == 4
+
+
 @pytest.mark.parametrize("output", ["stream", "pdus"])
 def test_a_flowgraph_that_never_ends_can_be_stopped(kit, output):
     noise = kit.noise(50_000, level_db=-40, seed=1)

@@ -235,6 +235,8 @@ def test_bands_that_cannot_be_extracted_are_counted_with_the_reason():
     assert "a band at 2000.500 MHz (RF) cannot be found: the centre is not known" in reasons[1]
     assert "is not in the stream, 15.36 MS/s around 0 MHz" in reasons[2]
     assert list(extractor.unfit.values()) == [1, 1, 1]
+    _, extractor = run(tone(COUNT, 1), [rf(100 * n, 50, 2_001 + n, track=n) for n in range(40)])
+    assert len(extractor.unfit) == 17 and extractor.unfit["other reasons"] == 24  # memory does not grow with time
 
 
 @pytest.mark.parametrize(

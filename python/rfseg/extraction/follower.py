@@ -17,10 +17,10 @@ __all__ = ["BandFollower"]
 class BandFollower(Front):
     """Follows one of the chosen bands at a time, the strongest where there are several.
 
-    It stays with a track until that has been away for longer than ``max_pause`` and ``tail``, or until another one is stronger
-    by more than ``switch_margin``.  While the band lies in the pass-band the centre stays where it is; when it leaves
-    that, a new stretch begins on the first sample of the new shape.  New rules hold at once.  What is given out lags by ``lead``, the reach of
-    the filter and a block of it.
+    It stays with a track until that has been away for longer than ``max_pause`` and ``tail``, or until another one is
+    stronger by more than ``switch_margin``.  While the band lies in the pass-band the centre stays where it is; when it
+    leaves that, a new stretch begins on the first sample of the new shape.  New rules hold at once.  What is given out lags
+    by ``lead``, the reach of the filter and a group of its blocks.
 
     Parameters
     ----------

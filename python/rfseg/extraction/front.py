@@ -21,6 +21,7 @@ from .rules import ExtractionRules
 __all__ = ["Cut", "Front", "track_key"]
 
 _JOINED = 2.0  # times its widest band, that places of a track may be wide together
+_REASONS = 16  # that are kept; each names a frequency
 _REMEMBERED = 64  # tracks whose filter is kept, so that a band that comes back has the centre that it had
 
 
@@ -268,4 +269,6 @@ class Front:
         return self._history.stop >= sample + self._grid.down + cut.band_filter.reach
 
     def _count_unfit(self, reason: str) -> None:
+        if reason not in self.unfit and len(self.unfit) >= _REASONS:
+            reason = "other reasons"
         self.unfit[reason] = self.unfit.get(reason, 0) + 1
