@@ -212,6 +212,10 @@ class rf_segmenter(gr.hier_block2):
         value = pmt.cons(pmt.intern(keys.FREQ), pmt.from_double(center_freq))
         self._spectrogram.to_basic_block()._post(pmt.intern(keys.FREQ), value)
 
+    def samples_read(self) -> int:
+        """Samples of the input that have gone into the spectrogram."""
+        return self._spectrogram.nitems_read(0)
+
     def tracker(self) -> band_tracker:
         """Band Tracker inside, whose rules may be set."""
         return self._tracker

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(format="rfseg live: %(levelname)s: %(message)s", level=logging.WARNING)
     # GNU Radio and drivers print on standard output, which is for the status: let them use standard error.
-    out = os.fdopen(os.dup(1), "w", buffering=1)
+    out = os.fdopen(os.dup(1), "w", buffering=1, errors="backslashreplace")
     os.dup2(2, 1)
     try:
         if options.devices:
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RfsegError as error:
         print(f"rfseg live: error: {error}", file=sys.stderr)
         return Exit.SOURCE_FAILED if isinstance(error, SourceError) else Exit.BAD_INPUT
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
 
 
 def _table(text: str | None) -> object:

@@ -112,7 +112,7 @@ class ZeromqControl:
     def _answer(self, command: bytes) -> str:
         try:
             status = self._apply(command_from_json(command))
-        except RfsegError as error:
+        except Exception as error:  # drivers raise what they like; who asks is answered, and the next one too
             return json.dumps({"ok": False, "error": str(error)})
         return json.dumps({"ok": True, "status": json.loads(status_to_json(status))})
 
@@ -137,7 +137,7 @@ class command_port(gr.basic_block):
     def _on_command(self, message: pmt.pmt_base) -> None:
         try:
             self._apply(LiveCommand.from_table(_to_table(message)))
-        except RfsegError as error:
+        except Exception as error:  # drivers raise what they like; a message handler must not
             self._on_note(f"command {message} is refused: {error}")
 
 

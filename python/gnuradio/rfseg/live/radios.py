@@ -55,10 +55,14 @@ class SoapyRadio:
         """The radios that there are."""
         return list_soapy()
 
+    def check_tuning(self, center_freq: float) -> None:
+        """Refuse what is out of range, Hz."""
+        ranges = [(entry.minimum(), entry.maximum()) for entry in self.block.get_frequency_range(0)]
+        _check_range("center_freq", center_freq, ranges, "Hz")
+
     def tune(self, center_freq: float) -> None:
         """Set the RF centre, Hz."""
-        ranges = [(entry.minimum(), entry.maximum()) for entry in self.block.get_frequency_range(0)]
-        _check_range(self, "center_freq", center_freq, ranges, "Hz")
+        self.check_tuning(center_freq)
         _apply(self, "center_freq", center_freq, lambda freq: self.block.set_frequency(0, freq))
         self.center_freq = center_freq
 
@@ -72,7 +76,7 @@ class SoapyRadio:
             _apply(self, f"gain of {stage}", value, lambda level: self.block.set_gain(0, stage, level))
         if isinstance(gain, (int, float)):
             limits = self.block.get_gain_range(0)
-            _check_range(self, "gain", gain, [(limits.minimum(), limits.maximum())], "dB")
+            _check_range("gain", gain, [(limits.minimum(), limits.maximum())], "dB")
             _apply(self, "gain", float(gain), lambda value: self.block.set_gain(0, value))
         self.gain = gain
 
@@ -117,10 +121,14 @@ class UhdRadio:
         """The radios that there are."""
         return list_uhd()
 
+    def check_tuning(self, center_freq: float) -> None:
+        """Refuse what is out of range, Hz."""
+        limits = self.block.get_freq_range()
+        _check_range("center_freq", center_freq, [(limits.start(), limits.stop())], "Hz")
+
     def tune(self, center_freq: float) -> None:
         """Set the RF centre, Hz; a tag says where."""
-        limits = self.block.get_freq_range()
-        _check_range(self, "center_freq", center_freq, [(limits.start(), limits.stop())], "Hz")
+        self.check_tuning(center_freq)
         _apply(self, "center_freq", center_freq, self.block.set_center_freq)
         self.block.to_basic_block()._post(pmt.intern("command"), pmt.to_pmt({"tag": True}))
         self.center_freq = center_freq
@@ -134,7 +142,7 @@ class UhdRadio:
             _apply(self, "gain", gain, lambda _: self.block.set_rx_agc(True, 0))
         else:
             limits = self.block.get_gain_range()
-            _check_range(self, "gain", gain, [(limits.start(), limits.stop())], "dB")
+            _check_range("gain", gain, [(limits.start(), limits.stop())], "dB")
             _apply(self, "gain", float(gain), self.block.set_gain)
         self.gain = gain
 
@@ -207,7 +215,7 @@ def _apply(radio: Any, name: str, value: Any, apply: Callable[[Any], Any]) -> No
         raise OptionError(f"{name}={value!r} is refused by {radio.name}: {error}") from None
 
 
-def _check_range(radio: Any, name: str, value: float, ranges: list[tuple[float, float]], unit: str) -> None:
+def _check_range(name: str, value: float, ranges: list[tuple[float, float]], unit: str) -> None:
     """Refuse what the radio cannot; a radio that tells no range decides itself."""
     if ranges and not any(low <= value <= high for low, high in ranges):
         spans = ", ".join(f"{low:g} to {high:g}" for low, high in ranges)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from functools import partial
@@ -32,6 +33,8 @@ from .taps import LiveFeed, message_tap
 __all__ = ["Receiver"]
 
 _ENDLESS = 1 << 62  # samples
+_LONGEST_TUNING = 10.0  # s that a source may take to tune
+_SAME_FREQ = 1e-3  # Hz; closer centres are one
 _RECORDED = ("recordings", "written", "dropped", "refused")
 
 
@@ -71,6 +74,7 @@ class Receiver(gr.top_block):
         self._limit = _ENDLESS if settings.duration is None else max(1, round(settings.duration * self.source.samp_rate))
         # It counts what has come, and ends the stream: at a limit, or when it is set to 0.
         self._valve = blocks.head(ITEM_SIZES[self._item_type], self._limit)
+        self._told_center = self.source.center_freq
         self._start_time = self._previous_time = time.monotonic()
         self._previous_samples = 0
         self._connect()
@@ -232,9 +236,7 @@ class Receiver(gr.top_block):
             if command.model is not UNCHANGED:
                 find_model(command.model)  # an unknown name is refused here, an unfit model on the status
             if command.center_freq is not UNCHANGED:
-                self.source.tune(float(command.center_freq))
-                # Where the source tags its retunes, the tag that follows says where exactly.
-                self.chain.set_center_freq(float(command.center_freq))
+                self._tune(float(command.center_freq))
             if command.gain is not UNCHANGED:
                 self.source.set_gain(command.gain)
             if command.min_confidence is not UNCHANGED:
@@ -247,6 +249,24 @@ class Receiver(gr.top_block):
             if command.stop:
                 self.stop_wanted.set()
         return self.status()
+
+    def _tune(self, center_freq: float) -> None:
+        """Tune the source, and have the chain look at no sample of which it is not certain where it is from.
+
+        A message reaches the chain at the sample that it reads next.  So the chain settles from before the source is
+        tuned until all that had come by then has gone through, and for the source's settling time on top.  A retune to
+        the same frequency is none: while the source is on its way, the chain is told one that is off by the last bit.
+        Where the source tags its retunes, the tag that follows says where exactly.
+        """
+        self.source.check_tuning(center_freq)
+        self.chain.set_settling(_LONGEST_TUNING)
+        self.chain.set_center_freq(math.nextafter(center_freq, math.inf))
+        try:
+            self.source.tune(center_freq)
+        finally:
+            waiting = max(0, self.source.block.nitems_written(0) - self.chain.samples_read())
+            self.chain.set_settling(self.settings.source.settling + waiting / self.source.samp_rate)
+            self.chain.set_center_freq(self.source.center_freq)
 
     # -- what the taps call
 
@@ -265,7 +285,9 @@ class Receiver(gr.top_block):
         elif event == keys.OVERFLOW:
             self._events["overflows"] = said[keys.OVERFLOWS]
         elif event == keys.RETUNE:
-            self._events["retunes"] += 1
+            center_freq = said[keys.CENTER_FREQ]
+            self._events["retunes"] += self._told_center is None or abs(center_freq - self._told_center) > _SAME_FREQ
+            self._told_center = center_freq
         elif event == keys.GAP:
             self._events.update(gaps=said[keys.GAPS], lost_samples=said[keys.TOTAL])
             if self._gap_pace.is_due():

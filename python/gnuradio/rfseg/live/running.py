@@ -32,6 +32,7 @@ class Exit(IntEnum):
     CHAIN_FAILED = 1
     BAD_INPUT = 2  # settings, model, or a package that is missing: no restart helps
     SOURCE_FAILED = 3  # missing, vanished, silent: a restart may help
+    INTERRUPTED = 130  # before anything ran
 
 
 class Reporter:
@@ -78,7 +79,10 @@ class Reporter:
         with self._writing:
             self._end_line()
             text = status_to_json(status, event="end", reason=reason) if self._as_json else totals_line(status, reason)
-            print(text, file=self._out, flush=True)
+            try:
+                print(text, file=self._out, flush=True)
+            except BrokenPipeError:
+                self.fall_silent()
 
     def fall_silent(self) -> None:
         """Whoever read the status has gone."""

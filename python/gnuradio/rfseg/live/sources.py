@@ -30,6 +30,9 @@ class LiveSource(Protocol):
     def list_found(self) -> list[str]:
         """What else could be received from."""
 
+    def check_tuning(self, center_freq: float) -> None:
+        """Refuse what :meth:`tune` would."""
+
     def tune(self, center_freq: float) -> None:
         """Set the RF centre, Hz."""
 
@@ -66,6 +69,9 @@ class ZeromqStream(_NoRadio):
         except RuntimeError as error:
             raise SourceError(f"ZeroMQ cannot connect to {settings.address!r}: {error}; correct the address") from None
 
+    def check_tuning(self, center_freq: float) -> None:
+        """Any will do."""
+
     def tune(self, center_freq: float) -> None:
         """Take note of where the sender is tuned to, Hz; this end cannot tune it."""
         self.center_freq = center_freq
@@ -84,9 +90,11 @@ class RecordingPlayer(_NoRadio):
         self.center_freq = self.recording.center_freq
         self.block = recording_source(self.recording, is_paced=settings.is_paced, is_repeated=settings.repeat)
 
-    def tune(self, center_freq: float) -> None:
+    def check_tuning(self, center_freq: float) -> None:
         """Refuse."""
         raise OptionError(f"center_freq={center_freq:g} Hz: a file cannot be tuned; only radios can")
+
+    tune = check_tuning
 
 
 def make_source(settings: SourceSettings, item_sizes: dict[str, int]) -> LiveSource:
