@@ -527,7 +527,7 @@ def test_a_chain_that_fails_ends_the_run(recording: Path, threshold_model: str, 
 
     def begin_and_fail(self: Receiver) -> None:
         begin(self)
-        self._on_status(event_to_pmt("segmenter", "failed", {"reason": "rows differ"}))
+        self._telemetry.hear_chain(event_to_pmt("segmenter", "failed", {"reason": "rows differ"}))
 
     monkeypatch.setattr(Receiver, "begin", begin_and_fail)
     with running(table_of(threshold_model, {"kind": "file", "path": str(recording), "repeat": True})) as (said, end):

@@ -11,9 +11,7 @@ from typing import Any, Callable
 
 import pmt
 from gnuradio import blocks, gr
-from rfseg.errors import BandError
 from rfseg.feeds.messages import BANDS, OCCUPANCY, STATUS, TRACK
-from rfseg.framequeue import LogPace
 from rfseg.inference import Session, find_model
 from rfseg.livecommands import UNCHANGED, LiveCommand
 from rfseg.livesettings import LiveSettings
@@ -22,19 +20,18 @@ from rfseg.livestatus import LiveStatus
 from rfseg.pipeline import fitting_frame_duration
 
 from ..band_tagger import ITEM_SIZES
-from ..messages import event_from_pmt
 from ..occupancy import occupancy
 from ..rf_segmenter import rf_segmenter
 from ..rfseg_python import keys
 from ..sigmf_recorder import sigmf_recorder
 from .sources import end_source, make_source
 from .taps import LiveFeed, message_tap
+from .telemetry import Telemetry
 
 __all__ = ["Receiver"]
 
 _ENDLESS = 1 << 62  # samples
 _LONGEST_TUNING = 10.0  # s that a source may take to tune
-_SAME_FREQ = 1e-3  # Hz; closer centres are one
 _RECORDED = ("recordings", "written", "dropped", "refused")
 
 
@@ -55,13 +52,9 @@ class Receiver(gr.top_block):
 
     def __init__(self, settings: LiveSettings, *, on_note: Callable[[str], None] = lambda text: None) -> None:
         gr.top_block.__init__(self, "rfseg live")
-        self.settings, self._on_note = settings, on_note
+        self.settings = settings
         self.stop_wanted = threading.Event()  # set by a command
         self._commanding = threading.Lock()
-        self._gap_pace = LogPace()
-        self._events: dict[str, Any] = {"overflows": 0, "gaps": 0, "lost_samples": 0, "retunes": 0}
-        self._progress: dict[str, Any] = {"queue_depth": 0, "inference_ms": 0.0}
-        self._problem, self.failure = "", ""
         self._recorder: sigmf_recorder | None = None
         self._watermark: int | None = None
         self._latency: float | None = None
@@ -74,7 +67,7 @@ class Receiver(gr.top_block):
         self._limit = _ENDLESS if settings.duration is None else max(1, round(settings.duration * self.source.samp_rate))
         # It counts what has come, and ends the stream: at a limit, or when it is set to 0.
         self._valve = blocks.head(ITEM_SIZES[self._item_type], self._limit)
-        self._told_center = self.source.center_freq
+        self._telemetry = Telemetry(self.source.center_freq, on_note)
         self._start_time = self._previous_time = time.monotonic()
         self._previous_samples = 0
         self._connect()
@@ -114,7 +107,7 @@ class Receiver(gr.top_block):
             self.msg_connect(self.source.block, "async_msgs", self.chain, keys.OVERFLOW)
         self._taps = [
             self._tap(BANDS, self.chain, keys.BANDS, self._on_bands),
-            self._tap(STATUS, self.chain, keys.STATUS, self._on_status),
+            self._tap(STATUS, self.chain, keys.STATUS, self._telemetry.hear_chain),
             self._tap(TRACK, self.chain, keys.TRACKS),
         ]
         if self.settings.recording is not None:
@@ -135,7 +128,7 @@ class Receiver(gr.top_block):
         )
         self.connect(self.chain, self._recorder)
         self.msg_connect(self.chain, keys.BANDS, self._recorder, keys.BANDS)
-        self._taps.append(self._tap(STATUS, self._recorder, keys.STATUS, self._on_recorder))
+        self._taps.append(self._tap(STATUS, self._recorder, keys.STATUS, self._telemetry.hear_recorder))
 
     def _tap(self, kind: str, block: Any, port: str, *receivers: Callable[[pmt.pmt_base], None]) -> message_tap:
         feeds = [partial(feed.take, kind) for feed in self.feeds if kind in feed.settings.messages]
@@ -168,6 +161,11 @@ class Receiver(gr.top_block):
     def samples(self) -> int:
         """Samples that have come."""
         return self._valve.nitems_written(0)
+
+    @property
+    def failure(self) -> str:
+        """Why the chain cannot go on; empty while it can."""
+        return self._telemetry.failure
 
     def has_reached_limit(self) -> bool:
         """Whether all samples of the duration have come."""
@@ -207,9 +205,7 @@ class Receiver(gr.top_block):
             feeds=tuple(feed.counts() for feed in self.feeds),
             recording=self._recorded(),
             lag=getattr(self.source.block, "lag", 0.0),
-            problem=self._problem,
-            **self._progress,
-            **self._events,
+            **self._telemetry.counters,
         )
 
     def _recorded(self) -> dict[str, int] | None:
@@ -273,41 +269,6 @@ class Receiver(gr.top_block):
     def _on_bands(self, message: pmt.pmt_base) -> None:
         watermark = pmt.to_uint64(pmt.dict_ref(message, pmt.intern(keys.WATERMARK), pmt.from_uint64(0)))
         self._latency = max(0, self.samples() - watermark) / self.source.samp_rate
-
-    def _on_status(self, message: pmt.pmt_base) -> None:
-        try:
-            _, event, said = event_from_pmt(message)
-        except BandError as error:
-            self._on_note(f"a status message is left out: {error}")
-            return
-        if event == keys.PROGRESS:
-            self._progress = {"queue_depth": said[keys.QUEUE_DEPTH], "inference_ms": said[keys.INFERENCE_MS]}
-        elif event == keys.OVERFLOW:
-            self._events["overflows"] = said[keys.OVERFLOWS]
-        elif event == keys.RETUNE:
-            center_freq = said[keys.CENTER_FREQ]
-            self._events["retunes"] += self._told_center is None or abs(center_freq - self._told_center) > _SAME_FREQ
-            self._told_center = center_freq
-        elif event == keys.GAP:
-            self._events.update(gaps=said[keys.GAPS], lost_samples=said[keys.TOTAL])
-            if self._gap_pace.is_due():
-                self._on_note(f"gap at sample {said['sample']}: {said[keys.LOST_SAMPLES]} samples lost")
-        elif event == keys.MODEL:
-            self._on_note(f"model {said[keys.MODEL]} is in use")
-        elif event in (keys.MODEL_REFUSED, keys.UNSUPPORTED_RATE, keys.FAILED):
-            self._problem = f"{event}: {said[keys.REASON]}"
-            self._on_note(self._problem)
-            if event == keys.FAILED:
-                self.failure = str(said[keys.REASON])
-
-
-    def _on_recorder(self, message: pmt.pmt_base) -> None:
-        _, event, said = event_from_pmt(message)
-        if event in ("finished", "recovered", "deleted"):
-            self._on_note(f"recording {event}: {said['path']}")
-        elif keys.REASON in said:  # sensing goes on
-            self._problem = f"recording {event}: {said[keys.REASON]}"
-            self._on_note(self._problem)
 
 
 def _ports_out(block: Any) -> list[str]:
