@@ -21,6 +21,7 @@ from gnuradio.rfseg.live import radios, running as live_running
 from gnuradio.rfseg.live.receiver import Receiver
 from gnuradio.rfseg.live.running import Exit, Reporter
 from gnuradio.rfseg.live.taps import LiveFeed
+from gnuradio.rfseg.live.telemetry import Telemetry
 from gnuradio.rfseg.messages import event_to_pmt
 
 from rfseg.bandlines import band_to_json
@@ -544,6 +545,37 @@ def test_a_feed_that_is_away_is_told_once_and_holds_nothing_up(recording: Path, 
     (counts,) = said.last["feeds"]
     assert counts["sent"] == 0 and counts["dropped"] == counts["submitted"] > 0
     assert len([note for note in said.notes if "http://127.0.0.1:9/write: disconnected: " in note]) == 1
+
+
+def test_who_asks_is_answered_whatever_a_driver_raises(recording: Path, threshold_model: str, monkeypatch):
+    apply, failures = Receiver.apply, [RuntimeError("usb is gone")]
+
+    def apply_or_fail(self: Receiver, command: object) -> object:
+        if failures:
+            raise failures.pop()
+        return apply(self, command)
+
+    monkeypatch.setattr(Receiver, "apply", apply_or_fail)
+    table = table_of(threshold_model, {"kind": "file", "path": str(recording), "repeat": True}, control={"zeromq": ":0"})
+    with running(table) as (said, end):
+        socket = zmq.Context.instance().socket(zmq.REQ)
+        socket.setsockopt(zmq.RCVTIMEO, 20_000)
+        socket.connect(f"tcp://127.0.0.1:{said.port('ZeromqControl')}")
+        socket.send(b"{}")
+        assert socket.recv_json() == {"ok": False, "error": "usb is gone"}
+        socket.send(b'{"stop": true}')
+        assert socket.recv_json()["ok"]
+        socket.close(linger=0)
+        assert end() is Exit.STOPPED
+
+
+def test_a_status_message_that_makes_no_sense_is_told_and_left_out():
+    notes: list[str] = []
+    telemetry = Telemetry(None, notes.append)
+    before = dict(telemetry.counters)
+    telemetry.hear_chain(pmt.intern("status"))
+    telemetry.hear_recorder(pmt.intern("status"))
+    assert len(notes) == 2 and notes[0].startswith("a status message is left out: ") and telemetry.counters == before
 
 
 class Terminal(io.StringIO):
