@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pmt
@@ -32,11 +35,13 @@ OPTIONS = {
 class SimulatedReceiver(gr.sync_block):
     """Tones of made-up carriers and noise, as a receiver hears them that obeys messages with ``freq``.
 
-    It tells its frequency by ``rx_freq``, is ``raster`` Hz exact, obeys ``delay`` samples late, and does not hear the commands
+    It tells its frequency by ``rx_freq`` unless it is mute, is ``raster`` Hz exact, obeys ``delay`` samples late, and does not hear the commands
     whose numbers are in ``deaf_to``.  It ends when ``done`` is set or ``LARGEST`` samples are written.
     """
 
-    def __init__(self, *, raster: float = 1.0, delay: int = 0, deaf_to=frozenset(), gap_at: int | None = None) -> None:
+    def __init__(
+        self, *, raster: float = 1.0, delay: int = 0, deaf_to=frozenset(), gap_at: int | None = None, is_mute: bool = False
+    ) -> None:
         gr.sync_block.__init__(self, name="simulated_receiver", in_sig=None, out_sig=[np.complex64])
         self.set_output_multiple(1024)
         self.set_max_noutput_items(8192)  # or it runs far ahead of what it is told
@@ -45,7 +50,7 @@ class SimulatedReceiver(gr.sync_block):
         self._raster, self._delay, self._deaf_to, self._gap_at = raster, delay, deaf_to, gap_at
         self._rng = np.random.default_rng(1)
         self._center, self._waiting = 3.0e9, []
-        self._is_told = False
+        self._is_told = self._is_mute = is_mute
         for port in ("command", "cmd"):
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), self._on_command)
@@ -57,7 +62,7 @@ class SimulatedReceiver(gr.sync_block):
             return int(gr.WORK_DONE)
         if self._waiting and self._waiting[0][0] <= begin:
             self._center = self._waiting.pop(0)[1]
-            self._is_told = False
+            self._is_told = self._is_mute
         if not self._is_told:
             self.add_item_tag(0, begin, pmt.intern("rx_freq"), pmt.from_double(self._center))
             self._is_told = True
@@ -69,6 +74,10 @@ class SimulatedReceiver(gr.sync_block):
         count = len(output_items[0])
         output_items[0][:] = self._air(begin, count)
         return count
+
+    def get_frequency(self) -> float:
+        """What a driver would say, Hz."""
+        return self._center
 
     def _tell_time(self, fraction: float) -> None:
         time = pmt.make_tuple(pmt.from_uint64(0), pmt.from_double(fraction))
@@ -114,17 +123,19 @@ class Listener(gr.basic_block):
 def scan(kit, threshold_model):
     """Run a chain with a receiver until a condition on its status holds; planner, reports, events and occupancy."""
 
-    def run(receiver: SimulatedReceiver, is_done, *, port: str = "command", **options):
+    def run(receiver: SimulatedReceiver, is_done, *, port: str = "command", driver=None, **options):
         chain = rfseg.rf_segmenter(
             SAMP_RATE, model=threshold_model, frame_duration=FRAME_DURATION, mode="lossless", settling=1e-3
         )
         planner = rfseg.scan_planner(SAMP_RATE, **{**OPTIONS, **options})
+        planner.set_driver(driver)
         reports, occupancies = Listener(scan_from_pmt), Listener(occupancy_from_pmt)
         status = Listener(event_from_pmt, lambda events: is_done(events) and receiver.done.set())
         top = gr.top_block()
         top.connect(receiver, chain)
         top.msg_connect(chain, "bands", planner, "bands")
         top.msg_connect(planner, port, receiver, port)
+        top.msg_connect(planner, "freq", chain, "freq")
         top.msg_connect(planner, "status", status, "in")
         top.msg_connect(planner, "scan", reports, "in")
         top.msg_connect(planner, "occupancy", occupancies, "in")
@@ -208,6 +219,57 @@ def test_an_overflow_in_a_dwell_prolongs_it(scan):
     report = reports[-1]
     assert report.rx_time.fraction == pytest.approx(report.sample_stop / SAMP_RATE + GAP)
     check_carriers(reports[-1])
+
+
+def test_a_source_without_tags_is_followed_by_what_its_driver_says(scan):
+    receiver = SimulatedReceiver(is_mute=True, deaf_to={1})
+    planner, reports, events, _ = scan(receiver, swept, driver=receiver.get_frequency, timeout=0.5)
+    assert [fields["step"] for event, fields in events if event == "retry"] == [1] and planner.failures() == 0
+    check_carriers(reports[-1])
+
+
+def test_a_driver_that_breaks_confirms_nothing(scan):
+    def broken() -> float:
+        raise RuntimeError("the radio is gone")
+
+    receiver = SimulatedReceiver(is_mute=True)
+    planner, reports, events, _ = scan(receiver, swept, driver=broken, timeout=0.02, retries=0)
+    assert planner.failures() == 3
+    assert all("frames tell no centre frequency" in f["reason"] for event, f in events if event == "failed")
+
+
+def test_a_soapy_source_is_led_by_its_driver(threshold_model, tmp_path, monkeypatch):
+    soapy = pytest.importorskip("gnuradio.soapy")
+    path = Path(__file__).parent / "live_kit.py"
+    spec = importlib.util.spec_from_file_location("live_kit_of_scans", path)
+    kit = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(kit)
+    kit.build_tone_device(tmp_path)
+    monkeypatch.setenv("SOAPY_SDR_PLUGIN_PATH", str(tmp_path))  # a carrier from 2402 to 2405 MHz
+    radio = soapy.source("driver=rfsegtest", "fc32", 1, "", "", [""], [""])
+    radio.set_sample_rate(0, SAMP_RATE)
+    radio.set_frequency(0, 2.3e9)
+    chain = rfseg.rf_segmenter(SAMP_RATE, model=threshold_model, frame_duration=FRAME_DURATION, settling=1e-3)
+    planner = rfseg.scan_planner(SAMP_RATE, **{**OPTIONS, "ranges": [(2.390e9, 2.423e9)], "timeout": 1.0})
+    planner.set_driver(lambda: radio.get_frequency(0))
+    reports, status = Listener(scan_from_pmt), Listener(event_from_pmt)
+    top = gr.top_block()
+    top.connect(radio, chain)
+    top.msg_connect(chain, "bands", planner, "bands")
+    top.msg_connect(planner, "cmd", radio, "cmd")
+    top.msg_connect(planner, "freq", chain, "freq")
+    top.msg_connect(planner, "scan", reports, "in")
+    top.msg_connect(planner, "status", status, "in")
+    top.start()
+    try:
+        _until(lambda: swept(status.items, 2), timeout=30.0)
+    finally:
+        top.stop()
+        top.wait()
+    assert planner.failures() == 0
+    (band,) = [band for band in reports.items[-1].bands if band.duty_cycle > 0.5]
+    assert (band.freq_lower_edge, band.freq_upper_edge) == pytest.approx((2.402e9, 2.405e9), abs=BIN)
+    assert band.steps == (1,)
 
 
 # -- without a receiver

@@ -16,7 +16,10 @@ from rfseg.scanning.report import scan_from_fields, scan_to_fields
 from .messages import _make_dict, _Reader, _to_real, _to_text
 from .rfseg_python import keys
 
-__all__ = ["CMD", "COMMAND", "CONTROL", "SCAN", "order_from_pmt", "scan_from_pmt", "scan_to_pmt", "tune_to_pmt"]
+__all__ = [
+    "CMD", "COMMAND", "CONTROL", "SCAN", "SCANNER", "freq_to_pmt", "order_from_pmt", "scan_from_pmt", "scan_to_pmt",
+    "tune_to_pmt",
+]  # fmt: skip
 
 COMMAND = "command"  # port of GNU Radio's UHD source
 CMD = "cmd"  # port of GNU Radio's Soapy source
@@ -27,9 +30,14 @@ _ACTION = "action"
 _ACTIONS = ("start", "stop", "hold", "report")
 
 
+def freq_to_pmt(freq: float) -> pmt.pmt_base:
+    """A ``freq`` message, Hz."""
+    return _make_dict({keys.FREQ: pmt.from_double(freq)})
+
+
 def tune_to_pmt(command: TuneCommand, *, is_uhd: bool) -> pmt.pmt_base:
     """A command to a source: ``freq``, and for UHD the request for tags, which a Soapy source does not know."""
-    message = _make_dict({keys.FREQ: pmt.from_double(command.center_freq)})
+    message = freq_to_pmt(command.center_freq)
     return pmt.dict_add(message, pmt.intern(_TAG), pmt.PMT_T) if is_uhd else message
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 import pmt
@@ -19,10 +19,11 @@ from rfseg.scanning.planner import PlannerState
 from .messages import BandsMessage, event_to_pmt
 from .occupancy_messages import occupancy_to_pmt
 from .rfseg_python import keys
-from .scan_messages import CMD, COMMAND, CONTROL, SCAN, SCANNER, order_from_pmt, scan_to_pmt, tune_to_pmt
+from .scan_messages import CMD, COMMAND, CONTROL, SCAN, SCANNER, freq_to_pmt, order_from_pmt, scan_to_pmt, tune_to_pmt
 
 __all__ = ["scan_planner"]
 
+_POLL = 5e-3  # s; between two questions to a driver
 _DEFAULT_RANGES = ((2.4e9, 2.5e9),)
 
 
@@ -33,10 +34,10 @@ class scan_planner(gr.basic_block):
     Stream out: none.
     Messages in: ``bands`` of the receiver's samples; ``control``: ``start``, ``stop``, ``hold``, ``report``.
     Messages out: ``command`` to a UHD source, ``cmd`` to a Soapy source or any other that takes a dictionary with ``freq``;
-    ``scan``, the stitched spectrum; ``occupancy``, the same as occupied and free bands; ``status``.
+    ``freq``, what a driver says it is tuned to (:meth:`set_driver`), for RF Segmenter; ``scan``, the stitched spectrum; ``occupancy``, the same as occupied and free bands; ``status``.
     Tags: none; the frames behind ``bands`` tell from the source's ``rx_freq`` whether it has obeyed.
     Latency: none beyond that of the bands.
-    Threads: the block's own, and one that watches whether messages come.
+    Threads: the block's own, and one that watches whether messages come and asks the driver.
 
     Parameters
     ----------
@@ -150,16 +151,25 @@ class scan_planner(gr.basic_block):
         self._seed, self._stall, self._autostart = seed, stall, autostart
         self._lock = threading.Lock()  # of the planner, and of the order of its messages
         self._watch: threading.Thread | None = None
+        self._driver: Callable[[], float] | None = None
         self._has_run = False
-        self._bad_message_pace, self._failure_pace = LogPace(), LogPace()
+        self._bad_message_pace, self._failure_pace, self._driver_pace = LogPace(), LogPace(), LogPace()
         self._reset()
         for port, handler in ((keys.BANDS, self._on_bands), (CONTROL, self._on_control)):
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
-        for port in (COMMAND, CMD, SCAN, keys.OCCUPANCY, keys.STATUS):
+        for port in (COMMAND, CMD, keys.FREQ, SCAN, keys.OCCUPANCY, keys.STATUS):
             self.message_port_register_out(pmt.intern(port))
 
     # -- what scripts may ask and order while the flowgraph runs
+
+    def set_driver(self, get_frequency: Callable[[], float] | None) -> None:
+        """Whom to ask for the receiver's frequency (Hz) where its source writes no ``rx_freq`` tag after a retune.
+
+        For a Soapy source: ``planner.set_driver(lambda: source.get_frequency(0))``.  Each change of the answer goes out on
+        ``freq``.  Set it before the flowgraph starts.
+        """
+        self._driver = get_frequency
 
     def center_freqs(self) -> list[float]:
         """Centres of the steps, Hz."""
@@ -200,7 +210,7 @@ class scan_planner(gr.basic_block):
         self._reset()
         if self._autostart:
             self.begin()
-        if self._stall:
+        if self._stall or self._driver is not None:
             self._watch = threading.Thread(target=self._watch_messages, args=(self._ended,), daemon=True)
             self._watch.start()
         return True
@@ -239,11 +249,29 @@ class scan_planner(gr.basic_block):
         self._order(orders[action])
 
     def _watch_messages(self, ended: threading.Event) -> None:
-        """Repeat the command when nothing comes; in a thread of its own."""
-        while not ended.wait(max(0.0, self._heard + self._stall - time.monotonic())):
-            if time.monotonic() - self._heard >= self._stall:
+        """Ask the driver, and repeat the command when nothing comes; in a thread of its own."""
+        while not ended.wait(self._pause()):
+            if self._driver is not None:
+                self._ask_driver()
+            if self._stall and time.monotonic() - self._heard >= self._stall:
                 self._heard = time.monotonic()
                 self._order(lambda planner: planner.stalled())
+
+    def _pause(self) -> float:
+        """Time until something is to be done, s."""
+        return _POLL if self._driver is not None else max(0.0, self._heard + self._stall - time.monotonic())
+
+    def _ask_driver(self) -> None:
+        """Tell a change of the receiver's frequency."""
+        try:
+            freq = float(self._driver())
+        except Exception as error:  # of a driver: anything; the planner notices that nothing is confirmed
+            if self._driver_pace.is_due():
+                self.logger.warn(f"the driver does not tell its frequency: {type(error).__name__}: {error}")
+            return
+        if freq != self._told_freq:
+            self._told_freq = freq
+            self.message_port_pub(pmt.intern(keys.FREQ), freq_to_pmt(freq))
 
     def _order(self, order: Any) -> None:
         """Let the planner do something, and publish what follows."""
@@ -274,4 +302,5 @@ class scan_planner(gr.basic_block):
         self._planner = ScanPlanner(self._rules, self._stitch, rng=np.random.default_rng(self._seed))
         self._ended = threading.Event()
         self._heard = time.monotonic()
+        self._told_freq: float | None = None
         self._failures = self._bad_messages = 0
