@@ -24,6 +24,7 @@ _SOCKETS = ("sub", "pull", "req")
 _RADIO_STALL = 5.0  # s without a sample after which a radio is taken for lost
 _FILE_STALL = 60.0  # s; in lossless mode a file waits for inference
 _RADIO_BUFFER = 50e-3  # s; what a busy machine may be away for
+_FILE_BUFFER = 20e-3  # s; read in pieces of some size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +206,7 @@ class FileSettings(SourceSettings):
     samp_rate: float | None = None
     datatype: str | None = None
     center_freq: float | None = None
+    buffer: float = _FILE_BUFFER
     stall_timeout: float = _FILE_STALL
 
     def __post_init__(self) -> None:
