@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -445,6 +446,15 @@ def test_a_receiver_that_someone_else_retunes_is_called_back():
     assert (visit["step"], visit["samples"]) == (0, 2 * FRAME)
 
 
+def test_what_was_counted_before_a_receiver_was_lost_for_good_stays():
+    planner, receiver = ScanPlanner(RULES, STITCH), Receiver(lambda sample: [], ignores=lambda number: number > 0)
+    scan(planner, receiver, 2)
+    receiver.center = 1e9
+    events = scan(planner, receiver, 40)
+    assert named(events, "failed")[0]["step"] == 0 and named(events, "visit")[0]["samples"] == FRAME
+    assert [(s.visits, s.failures, s.is_failed) for s in picture(planner).report.steps[:1]] == [(1, 1, True)]
+
+
 def test_silence_is_told_and_the_command_repeated():
     planner = ScanPlanner(RULES, STITCH)
     assert planner.stalled().commands == []
@@ -564,3 +574,18 @@ def test_a_report_before_the_first_sample_is_refused():
     with pytest.raises(BandError, match="sample_stop=-1 must be at least 0"):
         ScanReport(sample_stop=-1, samp_rate=RATE, sweeps=0, bin_width=1e5, spans=(), bands=())
     assert ScanSpan(freq_lower_edge=0.0, duty_cycle=(), last_seen=()) is not None
+
+
+def test_the_page_s_example_runs_and_its_defaults_are_those_of_the_rules(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "scanning.md").read_text()
+    exec(page.split("```python\n")[1].split("```")[0], {})
+    assert capsys.readouterr().out == "14 3322727273.0\n"  # 11 steps of 45.5 MHz and three of 33.3 MHz
+    defaults = ScanRules(samp_rate=RATE, ranges=(RANGE,))
+    for line in (
+        f"| `usable`, `overlap` | {defaults.usable:g}, {defaults.overlap / 1e6:g} MHz |",
+        f"| `dwell`, `dwell_frames` | {defaults.dwell:g} s, {defaults.dwell_frames} |",
+        f"| `max_revisit` | {defaults.max_revisit:g} s |",
+        f"| `boost`, `min_change` | {defaults.boost:g}, {defaults.min_change / 1e3:g} kHz |",
+        f"| `timeout`, `retries`, `tolerance` | {defaults.timeout:g} s, {defaults.retries}, no holes |",
+    ):
+        assert line in page

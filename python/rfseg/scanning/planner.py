@@ -245,11 +245,13 @@ class ScanPlanner:
             self._attempt = 0
             self._ask()
             return
+        if self._visit.samples:
+            self._end_visit()
+        else:
+            self._schedule.visited(self._step, self.now)
+            self._swept()
         self._histories[self._step].failures += 1
         self._histories[self._step].has_failed = True
-        self._schedule.visited(self._step, self.now)
-        self._visit = None
-        self._swept()
         self._choose()
 
     def _dwell(self, frame: Frame, bands: Sequence[Band], *, is_judged: bool) -> None:
