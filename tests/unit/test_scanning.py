@@ -495,6 +495,15 @@ def test_a_frequency_to_hold_that_cannot_be_had_is_an_error_again_and_again():
     assert len(named(scan(planner, deaf, 62), "failed")) == 2
 
 
+def test_a_hold_at_a_step_outlasts_a_receiver_that_leaves_it():
+    planner, receiver = ScanPlanner(RULES, STITCH), Receiver(lambda sample: [], ignores=lambda number: number > 0)
+    scan(planner, receiver, 2)
+    planner.hold()
+    receiver.center = 1e9
+    events = scan(planner, receiver, 62)
+    assert len(named(events, "failed")) == 2 and {c.step for c in receiver.commands} == {0}
+
+
 def test_stop_gives_no_more_commands_and_tells_what_was_seen():
     planner, receiver = ScanPlanner(RULES, STITCH), Receiver(lambda sample: [LTE])
     scan(planner, receiver, 12)

@@ -241,7 +241,7 @@ class ScanPlanner:
             " source write rx_freq tags, scan what it can tune to, or raise timeout or tolerance"
         )
         self._event("failed", **self._place(), reason=reason, **({} if actual is None else {"actual_freq": actual}))
-        if self._step == _HELD_STEP:
+        if self._is_held:
             self._attempt = 0
             self._ask()
             return
