@@ -47,7 +47,8 @@ class LiveStatus:
     feeds : tuple of dict
         For each feed ``destination``, ``submitted``, ``sent``, ``dropped``, ``refused``, ``waiting``.
     recording : dict or None
-        ``recordings`` finished, samples ``written``, ``dropped`` and ``refused``; None where nothing is to be recorded.
+        ``recordings`` finished, samples ``written``, ``dropped`` and ``refused``, and whether it has ``stopped`` because
+        there is no room; None where nothing is to be recorded.
     lag : float
         By how much a file is behind its clock because the chain was held up, s.
     problem : str
@@ -110,6 +111,8 @@ def status_line(status: LiveStatus) -> str:
     if status.recording is not None:
         lost = status.recording["dropped"] + status.recording["refused"]
         parts.append(f"{status.recording['recordings']} recordings" + (f" ({lost} samples lost)" if lost else ""))
+        if status.recording["stopped"]:
+            parts.append("recording has stopped")
     lost = sum(feed["dropped"] + feed["refused"] for feed in status.feeds)
     if lost:
         parts.append(f"{lost} messages lost")

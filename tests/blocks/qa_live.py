@@ -156,10 +156,13 @@ def test_bands_are_recorded(iq: np.ndarray, recording: Path, threshold_model: st
 
 def test_a_quota_that_is_full_stops_recording_and_nothing_else(recording: Path, threshold_model: str, tmp_path: Path):
     rules = {"folder": str(tmp_path / "out"), "record": "all", "quota_bytes": 1_000_000}
-    with running(file_table(threshold_model, recording, recording=rules)) as (said, end):
+    table = file_table(threshold_model, recording, recording=rules, duration=0.4)
+    table["source"]["repeat"] = True
+    with running(table) as (said, end):
         assert end() is Exit.STOPPED
-    assert said.last["problem"].startswith("recording stopped: ") and said.last["recording"]["refused"] > 0
-    assert (said.last["frames"], said.last["inferred"]) == (22, 22)
+    assert said.last["problem"].startswith("recording stopped: ")
+    assert said.last["recording"]["stopped"] and said.last["recording"]["refused"] > 0
+    assert said.last["samples"] == round(0.4 * SAMP_RATE) and said.last["inferred"] == said.last["frames"] > 200
 
 
 def test_a_folder_that_cannot_be_written_is_refused(recording: Path, threshold_model: str, tmp_path: Path):

@@ -208,11 +208,11 @@ class Receiver(gr.top_block):
             **self._telemetry.counters,
         )
 
-    def _recorded(self) -> dict[str, int] | None:
+    def _recorded(self) -> dict[str, int | bool] | None:
         if self._recorder is None:
             return None
         counts = self._recorder.counts()
-        return {name: getattr(counts, name) for name in _RECORDED}
+        return {"stopped": self._recorder.is_stopped(), **{name: getattr(counts, name) for name in _RECORDED}}
 
     def mark(self) -> None:
         """From here on the rate is measured anew."""
