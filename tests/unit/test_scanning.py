@@ -14,9 +14,8 @@ import pytest
 from rfseg.bands import Band
 from rfseg.errors import BandError
 from rfseg.geometry import Frame, RxTime
-from rfseg.scanning import ScanPlanner, ScanRange, ScanReport, ScanRules, ScanSpan, StitchRules, to_ranges
+from rfseg.scanning import PlannerState, ScanPlanner, ScanRange, ScanReport, ScanRules, ScanSpan, StitchRules, to_ranges
 from rfseg.scanning.plan import make_steps
-from rfseg.scanning.planner import PlannerState
 from rfseg.scanning.report import CSV_COLUMNS, scan_from_fields, scan_from_json, scan_to_csv, scan_to_fields, scan_to_json
 from rfseg.scanning.schedule import Schedule
 

@@ -13,8 +13,7 @@ from gnuradio import gr
 from rfseg.errors import BandError
 from rfseg.framequeue import LogPace
 from rfseg.pipeline import FrameState
-from rfseg.scanning import ScanOutput, ScanPlanner, ScanRange, ScanRules, StitchRules, to_ranges
-from rfseg.scanning.planner import PlannerState
+from rfseg.scanning import PlannerState, ScanOutput, ScanPlanner, ScanRange, ScanRules, StitchRules, to_ranges
 
 from .messages import BandsMessage, event_to_pmt
 from .occupancy_messages import occupancy_to_pmt

@@ -5,11 +5,13 @@ tunes, waits for the answer and dwells, :mod:`.visits` counts, :mod:`.stitching`
 :mod:`.report` tells the result.
 """
 
-from .planner import ScanOutput, ScanPlanner, TuneCommand
+from .outputs import PlannerState, ScanOutput, TuneCommand
+from .planner import ScanPlanner
 from .report import ScannedBand, ScanReport, ScanSpan, StepState
 from .rules import ScanRange, ScanRules, StitchRules, to_ranges
 
 __all__ = [
+    "PlannerState",
     "ScanOutput",
     "ScanPlanner",
     "ScanRange",

@@ -7,8 +7,6 @@ same commands; whoever knows that no frames come at all calls :meth:`ScanPlanner
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, Sequence
 
 import numpy as np
@@ -17,44 +15,19 @@ from ..bands import Band
 from ..errors import BandError
 from ..geometry import Frame
 from .clock import StreamClock
+from .outputs import PlannerState, ScanOutput, TuneCommand
 from .plan import ScanStep, dwell_of, make_steps, tolerance_of
 from .rules import ScanRules, StitchRules
 from .schedule import Schedule
-from .summary import Picture, summarise
+from .summary import summarise
 from .visits import StepHistory, Visit
 
-__all__ = ["PlannerState", "ScanOutput", "ScanPlanner", "TuneCommand"]
+__all__ = ["ScanPlanner"]
 
 _STRETCH = 4.0  # times its dwell that a visit may last before it is given up, besides the timeout
 _RATE_TOLERANCE = 1e-3  # a receiver's rate may be off by this share
 _RETRY_OFFSET = 1.0  # Hz; GNU Radio's UHD source does not tune again to the very frequency it was asked for last
 _HELD_STEP = -1  # number of the place that `hold` names
-
-
-class PlannerState(str, Enum):
-    """What the planner is doing."""
-
-    STOPPED = "stopped"
-    TUNING = "tuning"
-    DWELLING = "dwelling"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TuneCommand:
-    """Tune to ``center_freq`` (Hz) for a step, -1 for a held frequency; ``attempt`` counts from 0."""
-
-    center_freq: float
-    step: int
-    attempt: int = 0
-
-
-@dataclass(eq=False)
-class ScanOutput:
-    """What a call has led to, in its order: commands, events (name and fields), and the newest picture."""
-
-    commands: list[TuneCommand] = field(default_factory=list)
-    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    picture: Picture | None = None
 
 
 class ScanPlanner:
