@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..datasets.shardset import ShardSet
 from ..errors import DatasetError, GeometryError
 from ..geometry import Geometry
 
-__all__ = ["FrameReader", "JudgedFrame"]
+__all__ = ["FrameReader", "JudgedFrame", "item_geometry"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,8 @@ class FrameReader:
 
     def __getitem__(self, index: int) -> JudgedFrame:
         item = self._dataset[index]
-        geometry = self._geometry(index, item.metadata)
+        name = f"item {index} of {self._name}"
+        geometry = item_geometry(self._contract.make_geometry, item.metadata, item=name, command="from-sigmf")
         rows = restore_rows(item)[self._channels]
         expected = (geometry.channels, geometry.rows, geometry.bins)
         if rows.shape != expected:
@@ -128,15 +130,29 @@ class FrameReader:
         table[: len(description.labels)] = [known.index(label) for label in description.labels]
         return table
 
-    def _geometry(self, index: int, metadata: dict[str, Any]) -> Geometry:
-        try:
-            samp_rate, duration = float(metadata["samp_rate"]), float(metadata["frame_duration"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(
-                f"item {index} of {self._name} does not state samp_rate and frame_duration; make the set with"
-                " rfseg synth or rfseg dataset from-sigmf"
-            ) from error
-        try:
-            return self._contract.make_geometry(samp_rate, frame_duration=duration)
-        except GeometryError as error:
-            raise DatasetError(f"item {index} of {self._name} is nothing for this model: {error}") from error
+
+def item_geometry(make: Callable[..., Geometry], metadata: dict[str, Any], *, item: str, command: str) -> Geometry:
+    """The geometry of an item by what it states.
+
+    Parameters
+    ----------
+    make : callable
+        Method of the contract that takes samp_rate (Hz) and frame_duration (s).
+    item, command : str
+        Names of the item, and of the command that makes such sets, for messages.
+
+    Raises
+    ------
+    DatasetError
+        If the item does not state them, or the model does not take them.
+    """
+    try:
+        samp_rate, duration = float(metadata["samp_rate"]), float(metadata["frame_duration"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{item} does not state samp_rate and frame_duration; make the set with rfseg synth or rfseg dataset {command}"
+        ) from error
+    try:
+        return make(samp_rate, frame_duration=duration)
+    except GeometryError as error:
+        raise DatasetError(f"{item} is nothing for this model: {error}") from error

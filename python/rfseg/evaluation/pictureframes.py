@@ -12,10 +12,9 @@ from ..contract import Contract
 from ..datasets.classes import IGNORED
 from ..datasets.items import Item
 from ..datasets.shardset import ShardSet
-from ..errors import DatasetError, GeometryError
-from ..geometry import Geometry
+from ..errors import DatasetError
 from ..published_colours import from_parula
-from .frames import JudgedFrame
+from .frames import JudgedFrame, item_geometry
 
 __all__ = ["BlindGuesses", "PictureReader"]
 
@@ -60,7 +59,8 @@ class PictureReader:
 
     def __getitem__(self, index: int) -> JudgedFrame:
         item = self._dataset[index]
-        geometry = self._geometry(index, item.metadata)
+        name = f"item {index} of {self._name}"
+        geometry = item_geometry(self._contract.make_frame_geometry, item.metadata, item=name, command="import")
         if item.data.shape[:2] != (geometry.rows, geometry.bins):
             raise DatasetError(
                 f"item {index} of {self._name} has {item.data.shape[0]} x {item.data.shape[1]} pixels, but the model"
@@ -100,19 +100,6 @@ class PictureReader:
                 f" (its classes: {', '.join(self._contract.labels)}); evaluate it on a set without, or another model on this one"
             )
         return truth
-
-    def _geometry(self, index: int, metadata: dict[str, Any]) -> Geometry:
-        try:
-            samp_rate, duration = float(metadata["samp_rate"]), float(metadata["frame_duration"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(
-                f"item {index} of {self._name} does not state samp_rate and frame_duration; make the set with"
-                " rfseg synth or rfseg dataset import"
-            ) from error
-        try:
-            return self._contract.make_frame_geometry(samp_rate, frame_duration=duration)
-        except GeometryError as error:
-            raise DatasetError(f"item {index} of {self._name} is nothing for this model: {error}") from error
 
 
 class BlindGuesses:
