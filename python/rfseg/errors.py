@@ -12,6 +12,7 @@
     |-- DatasetError(ValueError)        a dataset, or a file of one, that is missing, damaged or contradicts itself
     |-- SourceError(RuntimeError)       a radio or stream that is missing, fails or has vanished
     |-- FeedError(ValueError)           a feed's destination, option or message that makes no sense
+    |-- RemoteError(RuntimeError)       inference elsewhere: nobody answers, or a request is refused
     `-- BackendUnavailableError(ImportError)   an optional package is missing; says how to install it
 
 Each message states what is wrong, the value, what was expected, and what to do.  The command line
@@ -27,6 +28,7 @@ __all__ = [
     "GeometryError",
     "OptionError",
     "RecordingError",
+    "RemoteError",
     "RfsegError",
     "SceneError",
     "SourceError",
@@ -71,6 +73,14 @@ class FeedError(RfsegError, ValueError):
 
 class SourceError(RfsegError, RuntimeError):
     """A radio or stream that is missing, fails or has vanished; the message says what was found instead."""
+
+
+class RemoteError(RfsegError, RuntimeError):
+    """Inference elsewhere that does not answer, or refuses; ``is_lost`` says that nobody answered."""
+
+    def __init__(self, message: str, *, is_lost: bool = False) -> None:
+        super().__init__(message)
+        self.is_lost = is_lost
 
 
 class BackendUnavailableError(RfsegError, ImportError):
