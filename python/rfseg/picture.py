@@ -15,20 +15,19 @@ import numpy as np
 
 from .atomic import replacing
 from .bandgroups import BandGroup, BandGroups
+from .colours import NOT_INFERRED_COLOUR, class_colour, class_table
 from .contract import NOT_INFERRED, ClassKind, SignalClass
 from .errors import BackendUnavailableError
 from .geometry import Reduction
+from .maskmerging import MaskOrder
 from .pipeline import FrameResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["CLASS_COLOURS", "RecordingPicture", "require_matplotlib"]
+__all__ = ["RecordingPicture", "require_matplotlib"]
 
-# Okabe and Ito, "Color universal design", 2008: told apart with any colour vision.
-CLASS_COLOURS = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#F0E442", "#D55E00", "#0072B2")
-_NOT_INFERRED_COLOUR = "#808080"
 MAX_COLUMNS = 1024  # of the image, about its width in pixels
 _BOX_GAP = 1 / 40  # of the recording: bands of one label closer than this share a box
 _SIZE_INCHES, _DPI = (13.0, 8.0), 100
@@ -74,11 +73,7 @@ class RecordingPicture:
         self._merged = 1  # rows in one column
         self._geometry = None
         self._centers: list[tuple[int, float | None]] = []  # first sample, RF centre (Hz)
-        # Where rows are merged, pulses show before carriers, and carriers before the background.
-        order = sorted(range(len(classes)), key=lambda i: (classes[i].kind is ClassKind.PULSED, i))
-        self._by_rank = np.array([NOT_INFERRED, *order], np.uint8)
-        self._rank = np.zeros(256, np.uint8)
-        self._rank[order] = np.arange(1, len(order) + 1)
+        self._order = MaskOrder(classes)
 
     def add(self, result: FrameResult) -> None:
         """Take in the next frame."""
@@ -103,7 +98,7 @@ class RecordingPicture:
         valid = geometry.valid_rows(frame.valid_samples)
         channel = geometry.reductions.index(Reduction.MAX) if Reduction.MAX in geometry.reductions else 0
         starts = frame.sample_start + geometry.row_samples * np.arange(valid)
-        self._append(result.rows[channel, :valid], self._rank[result.mask[:valid]], starts, self._merged)
+        self._append(result.rows[channel, :valid], self._order.rank[result.mask[:valid]], starts, self._merged)
         while self._columns > MAX_COLUMNS:
             power, ranks, starts = (np.concatenate(part) for part in (self._power, self._mask, self._starts))
             self._power, self._mask, self._starts, self._columns = [], [], [], 0
@@ -132,7 +127,7 @@ class RecordingPicture:
         starts = np.concatenate(self._starts)
         columns = np.searchsorted(starts, np.linspace(0, self._sample_count, len(starts), endpoint=False), "right") - 1
         power = np.concatenate(self._power)[columns].T  # (F, columns)
-        mask = self._by_rank[np.concatenate(self._mask)][columns].T
+        mask = self._order.class_id[np.concatenate(self._mask)][columns].T
         scale = self._scale()
         figure = Figure(figsize=_SIZE_INCHES, dpi=_DPI, layout="constrained", facecolor="white")
         upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
@@ -210,7 +205,7 @@ class RecordingPicture:
             left, right = group.sample_start * scale.time_factor, group.sample_stop * scale.time_factor
             edges = np.clip((scale.freq(group.freq_lower_edge), scale.freq(group.freq_upper_edge)), *axes.get_ylim())
             bottom, top = float(edges[0]), float(edges[1])
-            colour = _colour(group.class_id)
+            colour = class_colour(group.class_id)
             box = Rectangle((left, bottom), right - left, top - bottom, fill=False, edgecolor=colour, linewidth=1.8)
             if group.guess is not None:
                 box.set_linestyle("--")
@@ -222,12 +217,12 @@ class RecordingPicture:
         from matplotlib.patches import Patch
 
         entries = [
-            Patch(facecolor=_colour(i), label=c.label)
+            Patch(facecolor=class_colour(i), label=c.label)
             for i, c in enumerate(self._classes)
             if c.kind is not ClassKind.BACKGROUND
         ]
         if has_not_inferred:
-            entries.append(Patch(facecolor=_NOT_INFERRED_COLOUR, hatch="///", edgecolor="white", label="not inferred"))
+            entries.append(Patch(facecolor=NOT_INFERRED_COLOUR, hatch="///", edgecolor="white", label="not inferred"))
         axes.legend(
             handles=entries,
             loc="lower right",
@@ -255,16 +250,9 @@ def require_matplotlib() -> None:
         ) from error
 
 
-def _colour(class_id: int) -> str:
-    return CLASS_COLOURS[(class_id - 1) % len(CLASS_COLOURS)]
-
-
 def _tint(brightness: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Grey spectrogram in which labelled pixels have their class's colour: float ``(F, columns, 3)``, 0 to 1."""
-    palette = np.ones((256, 3))
-    for class_id in range(1, 256):
-        colour = _NOT_INFERRED_COLOUR if class_id == NOT_INFERRED else _colour(class_id)
-        palette[class_id] = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    palette = class_table(NOT_INFERRED, background="#FFFFFF") / 255
     darkest = np.where(mask == 0, 0.0, _DARKEST_TINT)
     return palette[mask] * (darkest + (1.0 - darkest) * brightness)[..., None]
 
@@ -304,5 +292,5 @@ def _write_label(
         color="black",
         clip_on=True,
         parse_math=False,
-        bbox={"facecolor": _colour(group.class_id), "edgecolor": "black", "linewidth": 0.8, "pad": 2.0},
+        bbox={"facecolor": class_colour(group.class_id), "edgecolor": "black", "linewidth": 0.8, "pad": 2.0},
     )

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from rfseg.bands import Band
+from rfseg.colours import class_colour, to_rgb
 from rfseg.contract import NOT_INFERRED, ClassKind, SignalClass
 from rfseg.errors import BackendUnavailableError, RecordingError
 from rfseg.geometry import Frame, make_geometry
-from rfseg.picture import CLASS_COLOURS, MAX_COLUMNS, RecordingPicture
+from rfseg.picture import MAX_COLUMNS, RecordingPicture
 from rfseg.pipeline import FrameResult
 
 SAMP_RATE = 15.36e6
@@ -121,7 +122,7 @@ def test_classes_have_their_colours_in_the_mask_and_in_the_key() -> None:
     figure = _draw(_result(_frame(0), mask))
     image = figure.axes[1].images[0].get_array()  # (F, columns, 3)
     for place, class_id in [((20, 50), LTE), ((45, 200), RADAR)]:
-        colour = [int(CLASS_COLOURS[class_id - 1][i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        colour = [level / 255 for level in to_rgb(class_colour(class_id))]
         np.testing.assert_allclose(image[place] / image[place].max(), np.array(colour) / max(colour), atol=1e-6)
     assert np.ptp(image[60, 10]) == 0.0  # grey where nothing is
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["Radar", "LTE"]

@@ -8,29 +8,21 @@ from typing import Any, Sequence
 import numpy as np
 
 from ..atomic import replacing
+from ..colours import class_table
 from .classes import IGNORED
 from .items import Item
 from .pictures import require_pillow
 
-__all__ = ["MASK_COLOURS", "make_sheet", "mask_colours", "rows_to_picture", "save_sheet"]
+__all__ = ["make_sheet", "mask_colours", "rows_to_picture", "save_sheet"]
 
-# Background dark; then Okabe and Ito, "Color universal design", 2008: told apart with any colour vision.
-MASK_COLOURS = (
-    (24, 24, 32), (86, 180, 233), (230, 159, 0), (204, 121, 167),
-    (0, 158, 115), (240, 228, 66), (213, 94, 0), (0, 114, 178),
-)  # fmt: skip
-_IGNORED_COLOUR = (128, 128, 128)
+_BACKGROUND = "#181820"
 _TILE, _GAP, _CAPTION = 256, 6, 13  # pixels; a tile has one for each row, so that no pulse is lost
 _RANGE_DB = (-6.0, 34.0)  # of the picture of rows, re the median of the first channel
 
 
 def mask_colours(count: int) -> np.ndarray:
     """RGB by mask value, uint8 ``(256, 3)``; more classes than colours take them again."""
-    table = np.full((256, 3), _IGNORED_COLOUR, np.uint8)
-    for class_id in range(count):
-        table[class_id] = MASK_COLOURS[class_id if class_id < len(MASK_COLOURS) else 1 + (class_id - 1) % 7]
-    table[IGNORED] = _IGNORED_COLOUR
-    return table
+    return class_table(count, background=_BACKGROUND)
 
 
 def rows_to_picture(rows: np.ndarray) -> np.ndarray:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 
-from ..datasets.classes import IGNORED
+from ..colours import NOT_INFERRED_COLOUR, class_colour, class_table
 from ..geometry import Reduction
-from ..picture import CLASS_COLOURS
 from .measuring import WorstFrame
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ _SYSTEM_COLOURS = {
     "model": "#0072B2", "energy_detector": "#E69F00", "noise": "#999999", "prior": "#CC79A7", "scene_prior": "#56B4E9",
 }  # fmt: skip
 _POWER_PERCENTILES = (1.0, 99.5)  # of the pixels: the ends of the power scale
-_BACKGROUND, _UNKNOWN = "#181820", "#808080"
+_BACKGROUND = "#181820"
 
 
 def to_png(figure: Figure) -> bytes:
@@ -122,7 +121,7 @@ def draw_worst(worst: WorstFrame, labels: Sequence[str]) -> Figure:
     low, high = np.percentile(frame.rows[channel], _POWER_PERCENTILES)
     parts[0].imshow(frame.rows[channel], cmap="viridis", vmin=low, vmax=max(high, low + 1.0), **place)
     for axes, mask in zip(parts[1:], (frame.truth, worst.mask), strict=True):
-        axes.imshow(_palette(len(labels))[mask], **place)
+        axes.imshow(class_table(len(labels), background=_BACKGROUND)[mask], **place)
     rows_title = f"rows ({geometry.reductions[channel].value})"
     for axes, title in zip(parts, (rows_title, "truth", "prediction"), strict=True):
         axes.set_title(title, fontsize=9)
@@ -143,23 +142,10 @@ def _legend(axes: Axes) -> None:
     axes.legend(fontsize=8, frameon=False)
 
 
-def _colours(count: int) -> list[str]:
-    """By class id."""
-    return [_BACKGROUND, *(CLASS_COLOURS[i % len(CLASS_COLOURS)] for i in range(count - 1))]
-
-
-def _palette(count: int) -> np.ndarray:
-    """RGB by mask value, uint8 ``(256, 3)``."""
-    colours = dict(enumerate(_colours(count))) | {IGNORED: _UNKNOWN}
-    palette = np.zeros((256, 3), np.uint8)
-    for value, colour in colours.items():
-        palette[value] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return palette
-
-
 def _draw_key(axes: Axes, labels: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
-    entries = [*zip(labels, _colours(len(labels)), strict=True), ("unknown", _UNKNOWN)]
+    colours = [_BACKGROUND, *map(class_colour, range(1, len(labels)))]
+    entries = [*zip(labels, colours, strict=True), ("unknown", NOT_INFERRED_COLOUR)]
     handles = [Patch(facecolor=colour, label=label) for label, colour in entries]
     axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
