@@ -196,7 +196,7 @@ def test_from_sigmf_leaves_out_what_is_bad_if_asked(run: Run, error_of, write_re
         (["--classes", "Noise,LTE,LTE"], "must be labels that differ"),
         (["--classes", "Noise,LTE:round"], "kind 'round', expected one of background, carrier, pulsed"),
         (["--map", "LTE"], "is no mapping; give LABEL=CLASS"),
-        (["--frame-ms", "0"], "'0' is no number above 0"),
+        (["--frame-ms", "0"], "'0' is not above 0"),
         (["--per-shard", "0"], "'0' is no count; give an integer of at least 1"),
     ],
 )

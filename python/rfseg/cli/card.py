@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
 from ..inference import find_model
 from ..modelfile import load_contract
+from .options import add_json
 
 __all__ = ["add_parser", "run"]
 
@@ -16,7 +18,6 @@ def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser(
         "card",
-        help="write the page that describes a model",
         description="Write the page that describes a model, from its contract. With --evaluation, --speed and the notes, put"
         " those into the contract first, so that the file carries them.",
     )
@@ -31,6 +32,7 @@ def add_parser(commands: Any) -> None:
     add("--hardware", metavar="TEXT", help="what it was trained on")
     add("--started", metavar="TEXT", help="the weights that the run started from; '' for fresh ones")
     add("--unfinished", metavar="WHY", help="why it is not trained to the end; stands in the first lines; '' takes it back")
+    add_json(parser, instead_of="text")
     parser.set_defaults(run=run)
 
 
@@ -51,4 +53,7 @@ def run(options: argparse.Namespace) -> None:
     )
     page = options.out or path.with_suffix(".md")
     write_card(page, contract, size=path.stat().st_size)
-    print(f"card: {page}")
+    if options.json:
+        print(json.dumps({"card": str(page), "model": str(path), "metrics": contract.metrics}, indent=2))
+    else:
+        print(f"card: {page}")

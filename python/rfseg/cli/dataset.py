@@ -6,9 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, Collection
-
-from tqdm import tqdm
+from typing import Any, Sequence
 
 from ..atomic import make_folder
 from ..contract import ClassKind, SignalClass
@@ -22,19 +20,19 @@ from ..datasets.setplan import INDEX
 from ..datasets.shardset import ShardSet, find_sets
 from ..datasets.sheet import save_sheet
 from ..errors import DatasetError
-from .segment import DEFAULT_FOLDER
+from .options import DEFAULT_FOLDER, add_json, count, positive
+from .progress import watch
 from .table import format_table
 
 __all__ = ["add_parser"]
 
-_QUIET_SECONDS = 1.0  # what is done sooner shows no progress bar
 _LISTED_PROBLEMS = 20
 
 
 def add_parser(commands: Any) -> None:
     """Add the command, with its own commands, to the subparsers of the command line."""
     parser = commands.add_parser(
-        "dataset", help="look into datasets, and make sets for training", description="Look into datasets; make sets."
+        "dataset", description="Look into datasets, and make sets for training."
     )
     actions = parser.add_subparsers(title="commands", dest="action", required=True)
     _add_inspect(actions)
@@ -51,7 +49,7 @@ def _add_inspect(actions: Any) -> None:
         " pictures. Knows the published sets and those that rfseg writes.",
     )
     _add_source(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    add_json(parser)
     parser.add_argument(
         "--out", type=Path, default=DEFAULT_FOLDER, metavar="FOLDER", help="for the pictures (default: %(default)s)"
     )
@@ -67,6 +65,7 @@ def _add_import(actions: Any) -> None:
     )
     _add_source(parser)
     _add_destination(parser)
+    add_json(parser)
     parser.set_defaults(run=_import)
 
 
@@ -96,9 +95,10 @@ def _add_from_sigmf(actions: Any) -> None:
         " without a label; may be repeated",
     )
     add("--unlabelled", choices=("noise", "ignore"), default="noise", help="what no annotation covers (default: noise)")
-    add("--frame-ms", type=_positive, metavar="T", help="duration of a frame, ms (default: 20, or the recording's)")
-    add("--min-rows", type=_count, default=MIN_ROWS, metavar="N", help="of a frame that is kept (default: %(default)s)")
+    add("--frame-ms", type=positive, metavar="T", help="duration of a frame, ms (default: 20, or the recording's)")
+    add("--min-rows", type=count, default=MIN_ROWS, metavar="N", help="of a frame that is kept (default: %(default)s)")
     add("--skip-bad", action="store_true", help="leave out recordings with problems, and say which")
+    add_json(parser)
     parser.set_defaults(run=_from_sigmf)
 
 
@@ -109,6 +109,7 @@ def _add_verify(actions: Any) -> None:
         description="Compare every shard of a set, or of the sets in a folder, with the SHA-256 of its index.",
     )
     parser.add_argument("set", type=Path, help="folder of a set, or of sets")
+    add_json(parser, instead_of="text")
     parser.set_defaults(run=_verify)
 
 
@@ -117,16 +118,16 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     add("folder", type=Path, help="folder of the dataset")
     add("--layout", choices=[x.name for x in LAYOUTS], metavar="NAME", help="layout of the set (default: detected)")
     add("--split", action="append", metavar="NAME", help="only this split; may be repeated")
-    add("--pairs", type=_count, metavar="N", help="only N pairs of each split, drawn at random and always the same")
-    add("--tolerance", type=_count, metavar="LEVELS", help="by which a label may differ from the colour of its class")
+    add("--pairs", type=count, metavar="N", help="only N pairs of each split, drawn at random and always the same")
+    add("--tolerance", type=count, metavar="LEVELS", help="by which a label may differ from the colour of its class")
     add("--skip-bad", action="store_true", help="leave out files with problems, and say which")
 
 
 def _add_destination(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="SET", help="folder of the set; an interrupted run goes on in it")
-    add("--per-shard", type=_count, default=64, metavar="N", help="frames in one file (default: %(default)s)")
-    add("--processes", type=_count, default=1, metavar="N", help="that work at a time (default: %(default)s)")
+    add("--per-shard", type=count, default=64, metavar="N", help="frames in one file (default: %(default)s)")
+    add("--processes", type=count, default=1, metavar="N", help="that work at a time (default: %(default)s)")
 
 
 def _inspect(options: argparse.Namespace) -> None:
@@ -148,6 +149,9 @@ def _import(options: argparse.Namespace) -> None:
     sets = import_published(
         dataset, inspection, options.out, per_shard=options.per_shard, processes=options.processes
     )
+    if options.json:
+        _print_sets(inspection, sets)
+        return
     _print_inspection(inspection)
     for written in sets:
         print(f"{written.folder}: {len(written)} items in {len(written.entries)} shards")
@@ -163,31 +167,48 @@ def _from_sigmf(options: argparse.Namespace) -> None:
         frame_duration=None if options.frame_ms is None else options.frame_ms * 1e-3,
         min_rows=options.min_rows,
         skip_bad=options.skip_bad,
-        watch=lambda paths: _watch(paths, "recordings", "file"),
+        watch=lambda paths: watch(paths, "recordings", "file"),
     )
     written = write_annotated(planned, options.out, per_shard=options.per_shard, processes=options.processes)
     inspection = inspect_shards([written.folder])
     inspection.problems = [*planned.problems]
     if planned.short:
         inspection.notes.append(f"{planned.short} frames of fewer than {options.min_rows} rows are left out")
+    if options.json:
+        _print_sets(inspection, [written])
+        return
     _print_inspection(inspection)
     shards = len(written.entries)
     print(f"{written.folder}: {len(written)} frames of {len(planned.paths)} recordings in {shards} shards")
 
 
 def _verify(options: argparse.Namespace) -> None:
+    sound = []
     for folder in find_sets(options.set):
         checked = ShardSet(folder)
-        bar = _watch(checked.verify(), folder.name, "shard", total=len(checked.entries))
+        bar = watch(checked.verify(), folder.name, "shard", total=len(checked.entries))
         problems = [problem for _, problem in bar if problem is not None]
         if problems:
             for problem in problems:
-                print(problem)
+                print(problem, file=sys.stderr if options.json else sys.stdout)
             raise DatasetError(
                 f"{len(problems)} of {len(checked.entries)} shards of {folder} are damaged, the first: {problems[0]};"
                 " run the command that wrote the set again, it makes them anew"
             )
-        print(f"{folder}: {len(checked)} items in {len(checked.entries)} shards are what was written")
+        sound.append(checked)
+        if not options.json:
+            print(f"{folder}: {len(checked)} items in {len(checked.entries)} shards are what was written")
+    if options.json:
+        print(json.dumps([_set_facts(checked) for checked in sound], indent=2))
+
+
+def _print_sets(inspection: Inspection, sets: Sequence[ShardSet]) -> None:
+    facts = {**inspection.to_json(), "sets": [_set_facts(written) for written in sets]}
+    print(json.dumps(facts, indent=2, allow_nan=False))
+
+
+def _set_facts(written: ShardSet) -> dict[str, Any]:
+    return {"folder": str(written.folder), "items": len(written), "shards": len(written.entries)}
 
 
 def _read(options: argparse.Namespace) -> tuple[PublishedSet, Inspection]:
@@ -198,10 +219,10 @@ def _read(options: argparse.Namespace) -> tuple[PublishedSet, Inspection]:
         tolerance=options.tolerance,
         splits=options.split,
         per_split=options.pairs,
-        watch=lambda pairs: _watch(pairs, "sizes", "pair"),
+        watch=lambda pairs: watch(pairs, "sizes", "pair"),
     )
     inspection = inspect_published(
-        dataset, skip_bad=options.skip_bad, watch=lambda pairs: _watch(pairs, dataset.root.name, "pair")
+        dataset, skip_bad=options.skip_bad, watch=lambda pairs: watch(pairs, dataset.root.name, "pair")
     )
     return dataset, inspection
 
@@ -243,15 +264,6 @@ def _print_inspection(inspection: Inspection) -> None:
             print(f"  and {len(inspection.problems) - _LISTED_PROBLEMS} more; --json of inspect lists all")
 
 
-def _watch(things: Any, title: str, unit: str, *, total: int | None = None) -> tqdm:
-    """A bar on standard error, where someone looks at it."""
-    if total is None and isinstance(things, Collection):
-        total = len(things)
-    return tqdm(
-        things, total=total, unit=unit, desc=title, delay=_QUIET_SECONDS, disable=None, leave=False, file=sys.stderr
-    )
-
-
 def _classes(text: str) -> tuple[SignalClass, ...]:
     known = {c.label: c.kind for c in STANDARD_CLASSES}
     classes = []
@@ -273,19 +285,3 @@ def _alias(text: str) -> tuple[str, str]:
     if not equals or not target:
         raise argparse.ArgumentTypeError(f"{text!r} is no mapping; give LABEL=CLASS or LABEL=ignore")
     return label.strip(), target.strip()
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return value
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no count; give an integer of at least 1")
-    return int(text)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from ..atomic import make_folder, replacing
 from ..datasets.shardset import ShardSet
@@ -16,28 +13,27 @@ from ..errors import BackendUnavailableError
 from ..evaluation import evaluate_set, format_evaluation, save_page
 from ..inference import Session
 from ..picture import require_matplotlib
+from .options import add_json, add_threads, count
+from .progress import watch
 from .table import format_table
 
 __all__ = ["add_parser", "run"]
-
-_QUIET_SECONDS = 1.0  # what is done sooner shows no progress bar
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser(
         "evaluate",
-        help="measure a model on a set with known truth",
         description="Measure a model on a set with known truth: pixels, bands, radar pulses, calibration; beside it an energy"
         " detector, the answer that everything is noise and, on pictures, guesses that do not look at them.",
     )
     add = parser.add_argument
     add("model", help="name or path of a model")
     add("--on", type=Path, required=True, metavar="SET", help="folder of a sharded set of rows, or of pictures")
-    add("--limit", type=_count, metavar="N", help="only the first N frames")
+    add("--limit", type=count, metavar="N", help="only the first N frames")
     add("--out", type=Path, metavar="FOLDER", help="write evaluation.json and report.html with plots and the worst frames")
-    add("--json", action="store_true", help="print JSON instead of the tables")
-    add("--threads", type=_threads, default=0, metavar="N", help="threads of the inference (default: one a core)")
+    add_json(parser, instead_of="the tables")
+    add_threads(parser)
     parser.set_defaults(run=run)
 
 
@@ -53,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
         _check_plots()
     dataset = ShardSet(options.on)
     session = Session(options.model, threads=options.threads)
-    evaluation = evaluate_set(session, dataset, limit=options.limit, watch=_watch)
+    evaluation = evaluate_set(session, dataset, limit=options.limit, watch=lambda frames: watch(frames, "evaluate", "frame"))
     facts = evaluation.to_json()
     text = json.dumps(facts, indent=2, allow_nan=False)
     files = {}
@@ -78,22 +74,3 @@ def _check_plots() -> None:
         raise BackendUnavailableError(
             "the report has plots, which need Matplotlib: pip install 'rfseg[picture]', or go without --out"
         ) from error
-
-
-def _watch(indices: range) -> tqdm:
-    """A bar on standard error, where someone looks at it."""
-    return tqdm(
-        indices, unit="frame", desc="evaluate", delay=_QUIET_SECONDS, disable=None, leave=False, file=sys.stderr
-    )
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no count; give an integer of at least 1")
-    return int(text)
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no count; give an integer of at least 0")
-    return int(text)

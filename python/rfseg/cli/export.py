@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import BackendUnavailableError, OptionError
+from ..errors import OptionError
+from ..modelfile import load_contract
+from .options import add_json, training_packages
 
 __all__ = ["add_parser", "run"]
 
@@ -18,7 +22,6 @@ def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser(
         "export",
-        help="make a model file of a trained network",
         description="Make a model file of a checkpoint of rfseg train. Fits the temperature of the confidence on held-out"
         " scenes, compares the file with the checkpoint pixel by pixel, and finds the confidences below which bands lose"
         " their name.",
@@ -38,6 +41,7 @@ def add_parser(commands: Any) -> None:
         help="int8: of the pixels that should stay as in fp32 (default: %(default)s)",
     )  # fmt: skip
     add("--name", help="of the model (default: that of the file)")
+    add_json(parser, instead_of="text; what is done meanwhile is on standard error")
     parser.set_defaults(run=run)
 
 
@@ -50,15 +54,8 @@ def run(options: argparse.Namespace) -> None:
         If a package is missing, the checkpoint or an option is of no use, or the model cannot be written.
     """
     temperature = None if options.temperature == "auto" else _temperature(options.temperature)
-    try:
+    with training_packages("export", *_NEEDED):
         from ..deployment.export import ExportOptions, export_checkpoint
-    except ImportError as error:
-        if isinstance(error, BackendUnavailableError) or (error.name or "").split(".")[0] not in _NEEDED:
-            raise
-        raise BackendUnavailableError(
-            f"rfseg export needs the package {error.name}; install it with: pip install 'rfseg[train]', or in a checkout"
-            " run ./scripts/training, then .venv-train/bin/rfseg export"
-        ) from error
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     settings = ExportOptions(
@@ -69,7 +66,24 @@ def run(options: argparse.Namespace) -> None:
         agreement=options.agreement,
         name=options.name,
     )
-    export_checkpoint(options.checkpoint, options.out, settings, say=lambda line: print(line, flush=True))
+    out = sys.stderr if options.json else sys.stdout
+    export_checkpoint(options.checkpoint, options.out, settings, say=lambda line: print(line, file=out, flush=True))
+    if options.json:
+        print(json.dumps(_facts(options.out), indent=2))
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    contract = load_contract(path)
+    return {
+        "model": str(path),
+        "size": path.stat().st_size,
+        "name": contract.name,
+        "precision": contract.precision,
+        "classes": list(contract.labels),
+        "calibration": contract.calibration,
+        "reject_below": contract.reject_below,
+        "training": contract.training,
+    }
 
 
 def _temperature(text: str) -> float:

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import BackendUnavailableError
 from ..published_geometry import Extremes
+from .options import add_json, positive, training_packages
 
 __all__ = ["add_parser", "run"]
 
@@ -17,7 +17,6 @@ def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser(
         "import-checkpoint",
-        help="make a model file of a network that reads pictures",
         description="Make a model file of what the published code of a network saved: a state dict, a dict that has one, a"
         " Lightning checkpoint or a TorchScript archive; or of a checkpoint of rfseg train on pictures. Nothing in the file is"
         " run. The model is used by rfseg segment and rfseg evaluate.",
@@ -32,8 +31,8 @@ def add_parser(commands: Any) -> None:
     add("--out", type=Path, required=True, metavar="MODEL.onnx", help="the model file")
     add("--classes", metavar="LIST", help="labels in the order of the outputs, with commas (default: as published)")
     add("--name", help="of the model (default: that of the file)")
-    add("--frame-duration", type=float, metavar="S", help="in seconds (default: 2.857e-3 with radar, 40e-3 without)")
-    add("--samp-rate", type=float, default=61.44e6, metavar="HZ", help="complex samples per second (default: %(default)g)")
+    add("--frame-ms", type=positive, metavar="T", help="duration of a frame, ms (default: 2.857 with radar, 40 without)")
+    add("--samp-rate", type=positive, default=61.44e6, metavar="HZ", help="complex samples per second (default: %(default)g)")
     add("--size", type=int, default=256, metavar="N", help="rows and bins of a picture (default: %(default)s)")
     add(
         "--extremes", choices=[e.value for e in Extremes], default=Extremes.ALL.value,
@@ -41,7 +40,7 @@ def add_parser(commands: Any) -> None:
     )  # fmt: skip
     add("--licence", metavar="SPDX", help="of the weights (default: NOASSERTION, or that of rfseg for its own)")
     add("--temperature", type=float, default=1.0, metavar="T", help="divides the logits; above 1, confidences are lower")
-    add("--json", action="store_true", help="print JSON instead of text")
+    add_json(parser, instead_of="text")
     parser.set_defaults(run=run)
 
 
@@ -53,15 +52,8 @@ def run(options: argparse.Namespace) -> None:
     RfsegError
         If PyTorch is missing, the checkpoint or an option is of no use, or the model cannot be written.
     """
-    try:
+    with training_packages("import-checkpoint", "torch", "tomli"):
         from ..deployment import importing, publications
-    except ImportError as error:
-        if isinstance(error, BackendUnavailableError) or (error.name or "").split(".")[0] not in ("torch", "tomli"):
-            raise
-        raise BackendUnavailableError(
-            f"rfseg import-checkpoint needs the package {error.name}; install it with: pip install 'rfseg[train]', or in a"
-            " checkout run ./scripts/training, then .venv-train/bin/rfseg import-checkpoint"
-        ) from error
 
     imported = importing.import_checkpoint(
         options.checkpoint,
@@ -70,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
         options=importing.ImportOptions(
             classes=None if options.classes is None else publications.parse_classes(options.classes),
             name=options.name,
-            frame_duration=options.frame_duration,
+            frame_duration=None if options.frame_ms is None else options.frame_ms * 1e-3,
             samp_rate=options.samp_rate,
             size=options.size,
             extremes=Extremes(options.extremes),

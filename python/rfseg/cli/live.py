@@ -25,7 +25,6 @@ def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser(
         "live",
-        help="receive and find bands until stopped",
         description="Receive from a radio, ZeroMQ or a file and find bands until stopped. Settings come from a TOML file"
         " (docs/live.md), options add to it and overrule it. Needs GNU Radio.",
     )

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from pathlib import Path
 from typing import Any
 
+from ..contract import Contract
 from ..errors import RfsegError
 from ..inference import MODEL_PATH_VARIABLE, list_models
 from ..modelfile import load_contract
+from .options import add_json
 from .table import format_table
 
 __all__ = ["add_parser", "run"]
 
-BENCHMARK = "rfseg-test"  # the frozen set whose figure tells models apart
+BENCHMARK = "rfseg-test"  # the frozen set whose figures tell models apart
+SPEED_BINS = "256"  # of the frame whose time is shown
 _HEADINGS = (
-    "Model", "Precision", "Classes", "Rates (MS/s)", "Frames (ms)", "Default (ms)", f"mIoU ({BENCHMARK})", "Size (MB)",
+    "Model", "Precision", "Classes", "Rates (MS/s)", "Frames (ms)", "Accuracy (%)", "mIoU", "Frame (ms)", "Size (MB)",
     "Licence", "File",
 )  # fmt: skip
 
@@ -24,41 +29,85 @@ def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser(
         "models",
-        help="list the models that --model can name",
-        description=f"List the models that --model can name. {MODEL_PATH_VARIABLE} names more folders to look in.",
+        description="List the models that --model can name: what they are for, what they reach and how long they take."
+        f" {MODEL_PATH_VARIABLE} names more folders to look in.",
     )
+    parser.add_argument("--speed", action="store_true", help="measure the time of a frame on this machine, in one thread")
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the table of models; one that breaks its contract is listed with the reason."""
-    rows = []
+    """Print what models there are; one that breaks its contract is named with the reason."""
+    facts = []
     for name, path in list_models().items():
         try:
-            contract = load_contract(path)
+            facts.append(_facts(name, path, is_measured=options.speed))
         except RfsegError as error:
             print(f"rfseg: warning: {error}", file=sys.stderr)
-            continue
-        figures = contract.metrics.get(BENCHMARK)
-        score = figures.get("mean_iou") if isinstance(figures, dict) else None
-        rows.append(
-            (
-                name,
-                contract.precision,
-                ", ".join(contract.labels),
-                _range(*contract.samp_rate_range, 1e-6),
-                _range(*contract.frame_duration_range, 1e3),
-                f"{contract.default_frame_duration * 1e3:g}",
-                "-" if score is None else f"{score:.3f}",
-                f"{path.stat().st_size / 1e6:.1f}",
-                contract.licence,
-                str(path),
-            )
-        )
-    if rows:
-        print(format_table(_HEADINGS, rows))
-    else:
+    if options.json:
+        print(json.dumps(facts, indent=2, allow_nan=False))
+        return
+    if not facts:
         print(f"no models found; set {MODEL_PATH_VARIABLE} to a folder that holds .onnx files", file=sys.stderr)
+        return
+    print(format_table(_HEADINGS, [_cells(entry) for entry in facts]))
+    places = sorted({entry["speed"]["processor"] for entry in facts if entry["speed"]})
+    machine = f"on {' and '.join(places)}" if places else "which no file states; --speed measures it"
+    print(f"\nAccuracy and mIoU: on {BENCHMARK}. Frame (ms): time of a frame of {SPEED_BINS} bins in one thread, {machine}.")
+
+
+def _facts(name: str, path: Path, *, is_measured: bool) -> dict[str, Any]:
+    contract = load_contract(path)
+    figures = contract.metrics.get(BENCHMARK)
+    figures = figures if isinstance(figures, dict) else {}
+    return {
+        "model": name,
+        "file": str(path),
+        "size": path.stat().st_size,
+        "family": contract.family,
+        "precision": contract.precision,
+        "classes": list(contract.labels),
+        "samp_rate_range": list(contract.samp_rate_range),
+        "frame_duration_range": list(contract.frame_duration_range),
+        "default_frame_duration": contract.default_frame_duration,
+        "accuracy": figures.get("accuracy"),
+        "mean_iou": figures.get("mean_iou"),
+        "speed": _measure(path) if is_measured else _stated_speed(contract),
+        "licence": contract.licence,
+    }
+
+
+def _measure(path: Path) -> dict[str, Any]:
+    from ..bench.inference import time_frame  # takes the backend
+
+    return time_frame(path, bins=int(SPEED_BINS))
+
+
+def _stated_speed(contract: Contract) -> dict[str, Any] | None:
+    """What ``rfseg card --speed`` wrote into the file."""
+    speed = contract.metrics.get("speed")
+    times = speed.get("bins", {}).get(SPEED_BINS) if isinstance(speed, dict) else None
+    if not isinstance(times, dict):
+        return None
+    return {"median_ms": times.get("median_ms"), "processor": speed.get("processor", "another machine")}
+
+
+def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
+    speed = entry["speed"]
+    return (
+        entry["model"],
+        entry["precision"],
+        ", ".join(entry["classes"]),
+        _range(*entry["samp_rate_range"], 1e-6),
+        _range(*entry["frame_duration_range"], 1e3),
+        "-" if entry["accuracy"] is None else f"{100 * entry['accuracy']:.1f}",
+        "-" if entry["mean_iou"] is None else f"{entry['mean_iou']:.3f}",
+        "-" if speed is None else f"{speed['median_ms']:.1f}",
+        f"{entry['size'] / 1e6:.1f}",
+        entry["licence"],
+        entry["file"],
+    )
 
 
 def _range(low: float, high: float, factor: float) -> str:

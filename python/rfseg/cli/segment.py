@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import math
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Iterator
-
-from tqdm import tqdm
 
 from ..annotations import annotating
 from ..atomic import make_folder, replacing
@@ -22,31 +19,30 @@ from ..picture import RecordingPicture, require_matplotlib
 from ..pipeline import FrameResult, segment_recording
 from ..powercalibration import PowerCalibration
 from ..sigmf import Recording, open_recording
+from .options import DEFAULT_FOLDER, add_json, add_threads, finite, positive
+from .progress import bar
 from .report import Report
 from .table import format_bands
 
-__all__ = ["DEFAULT_FOLDER", "add_parser", "run"]
+__all__ = ["add_parser", "run"]
 
-DEFAULT_FOLDER = Path("rfseg-out")
 _HASH_LIMIT = 1 << 28  # bytes; larger files are not read twice only to compare their hash
-_QUIET_SECONDS = 1.0  # what is done sooner shows no progress bar
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser(
         "segment",
-        help="find the bands in a recording",
         description="Find the bands in a recording. Prints a table, and writes NAME.sigmf-meta (annotations),"
         " NAME.bands.jsonl (each band of each frame) and NAME.png into a folder.",
     )
     add = parser.add_argument
     add("recording", type=Path, help="a SigMF recording (.sigmf-meta, .sigmf-data, .sigmf) or a file of raw IQ")
-    add("--out", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="folder for the results (default: %(default)s)")
+    add("--out", type=Path, default=DEFAULT_FOLDER, metavar="FOLDER", help="folder for the results (default: %(default)s)")
     add("--model", default=DEFAULT_MODEL, help="name or path of a model (default: %(default)s)")
-    add("--frame-ms", type=_positive, metavar="T", help="duration of a frame, ms (default: the model's)")
+    add("--frame-ms", type=positive, metavar="T", help="duration of a frame, ms (default: the model's)")
     add(
-        "--reject", type=_finite, metavar="P",
+        "--reject", type=finite, metavar="P",
         help="bands below this confidence are labelled Unknown; 0 for none (default: what the model says of each class)",
     )  # fmt: skip
     add(
@@ -54,13 +50,13 @@ def add_parser(commands: Any) -> None:
         help="what 0 dBFS is at the receiver's input, dBm, or a CSV file of lines Hz,dBm; bands then have power in dBm too",
     )  # fmt: skip
     add("--keep-dc", action="store_true", help="the spike at the centre is a signal and not the receiver's")
-    add("--json", action="store_true", help="print JSON instead of the table")
     add("--no-picture", action="store_true", help="draw no picture")
-    add("--threads", type=_count, default=0, metavar="N", help="threads of the inference (default: one a core)")
+    add_json(parser)
+    add_threads(parser)
     add = parser.add_argument_group("what the file does not say itself; raw IQ needs the first two").add_argument
-    add("--samp-rate", type=_positive, metavar="HZ", help="complex samples per second")
+    add("--samp-rate", type=positive, metavar="HZ", help="complex samples per second")
     add("--datatype", metavar="TYPE", help="of the samples: cf32, ci16, ci8, cu8 ... or complex64, int16, int8")
-    add("--center-freq", type=_finite, metavar="HZ", help="RF centre; without one, frequencies are offsets from it")
+    add("--center-freq", type=finite, metavar="HZ", help="RF centre; without one, frequencies are offsets from it")
     parser.set_defaults(run=run)
 
 
@@ -110,25 +106,17 @@ def _segment(
     with ExitStack() as stack:
         annotations = stack.enter_context(annotating(folder, recording))
         lines = stack.enter_context(open(stack.enter_context(replacing(files["bands"])), "w", encoding="utf-8"))
-        bar = stack.enter_context(_progress(recording))
+        progress = stack.enter_context(bar(recording.name, "S", recording.sample_count, unit_scale=True))
         for result in itertools.chain([first], results):
             report.add(result)
             annotations.add(result.bands)
             lines.writelines(band_to_json(band, result.frame) + "\n" for band in result.bands)
             if draw:
                 picture.add(result)
-            bar.update(result.frame.valid_samples)
+            progress.update(result.frame.valid_samples)
     if draw:
         picture.save(files["picture"], title=report.headline())
     report.files = {kind: str(path) for kind, path in files.items()}
-
-
-def _progress(recording: Recording) -> tqdm:
-    """A bar on standard error that counts samples, where someone looks at it."""
-    return tqdm(
-        total=recording.sample_count, unit="S", unit_scale=True, desc=recording.name, delay=_QUIET_SECONDS,
-        disable=None, leave=False,
-    )  # fmt: skip
 
 
 def _check_hash(recording: Recording, report: Report) -> None:
@@ -137,26 +125,3 @@ def _check_hash(recording: Recording, report: Report) -> None:
         report.notes.append(
             f"the SHA-512 of {recording.data_path} is not the one that its metadata states; the data was changed or cut"
         )
-
-
-def _finite(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number; give one such as 61.44e6")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = _finite(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
-    return value
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no count; give an integer of at least 0")
-    return int(text)

@@ -11,8 +11,8 @@ from ..datasets.pictures import require_pillow
 from ..datasets.sheet import save_sheet
 from ..datasets.shardset import ShardSet
 from ..datasets.writing import write_set
-from ..errors import BackendUnavailableError, OptionError
-from .segment import DEFAULT_FOLDER
+from ..errors import OptionError
+from .options import DEFAULT_FOLDER, add_json, training_packages
 from .table import format_table
 
 __all__ = ["add_parser", "run"]
@@ -25,7 +25,6 @@ def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser(
         "synth",
-        help="make scenes with known truth",
         description="Make scenes with known truth, or frames of a published protocol: a sharded set in FOLDER, and with --sigmf"
         " or --published the same as SigMF recordings or pictures. Each is a function of recipe and seed. Run again, the command"
         " goes on where it stopped.",
@@ -42,7 +41,7 @@ def add_parser(commands: Any) -> None:
     add("--sheet", type=Path, metavar="PNG", help=f"draw the first {_SHEET_ITEMS} with their masks")
     add("--processes", type=int, default=1, metavar="N", help="that make scenes (default: %(default)s)")
     add("--device", default="cpu", help="where samples are made: cpu or cuda (default: %(default)s)")
-    add("--json", action="store_true", help="print JSON instead of a table")
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -54,18 +53,11 @@ def run(options: argparse.Namespace) -> None:
     RfsegError
         If PyTorch is missing, the recipe or an option is of no use, or the folder cannot be written.
     """
-    try:
+    with training_packages("synth", "torch", "tomli"):
         from ..synth import makers, recipe
-    except ImportError as error:
-        if isinstance(error, BackendUnavailableError) or (error.name or "").split(".")[0] not in ("torch", "tomli"):
-            raise
-        raise BackendUnavailableError(
-            f"rfseg synth needs the package {error.name}; install it with: pip install 'rfseg[train]', or in a checkout"
-            " run ./scripts/training, then .venv-train/bin/rfseg synth"
-        ) from error
 
     if options.recipe is None:
-        _list_recipes(recipe)
+        _list_recipes(recipe, as_json=options.json)
         return
     law = recipe.load_recipe(options.recipe)
     count = law.count if options.count is None else options.count
@@ -101,11 +93,13 @@ def _check_device(device: str) -> None:
         raise OptionError(f"--device {device} is not there; choose cpu" + (" or cuda" if torch.cuda.is_available() else ""))
 
 
-def _list_recipes(recipe: Any) -> None:
-    rows = []
-    for name in recipe.list_recipes():
-        law = recipe.load_recipe(name)
-        rows.append((name, str(law.count or "any"), law.description))
+def _list_recipes(recipe: Any, *, as_json: bool) -> None:
+    laws = [recipe.load_recipe(name) for name in recipe.list_recipes()]
+    if as_json:
+        facts = [{"recipe": law.name, "count": law.count or None, "description": law.description} for law in laws]
+        print(json.dumps(facts, indent=2))
+        return
+    rows = [(law.name, str(law.count or "any"), law.description) for law in laws]
     print(format_table(("Recipe", "Items", "What it is"), rows))
 
 

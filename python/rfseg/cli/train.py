@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from ..atomic import make_folder, replacing
-from ..errors import BackendUnavailableError, OptionError
-from .segment import DEFAULT_FOLDER
+from ..errors import OptionError
+from .options import DEFAULT_FOLDER, add_json, training_packages
 from .table import format_table
 
 __all__ = ["add_parser", "run"]
@@ -21,7 +22,6 @@ def add_parser(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser(
         "train",
-        help="train a network",
         description="Train a network by a recipe. Run again with the same folder, the command goes on where it stopped;"
         " Ctrl-C ends it after the step, saved. The same command serves a CPU, a GPU, several GPUs and nodes.",
     )
@@ -38,6 +38,7 @@ def add_parser(commands: Any) -> None:
     add("--nodes", type=int, default=1, metavar="N", help="nodes; start the command on each (default: %(default)s)")
     add("--accelerator", default="auto", metavar="KIND", help="cpu, gpu or auto (default: %(default)s)")
     add("--precision", default="32", metavar="P", help="32, bf16-mixed or 16-mixed (default: %(default)s)")
+    add_json(parser, instead_of="text")
     parser.set_defaults(run=run)
 
 
@@ -49,19 +50,12 @@ def run(options: argparse.Namespace) -> None:
     RfsegError
         If a package is missing, or the recipe, an option or a file is of no use.
     """
-    try:
+    with training_packages("train", *_NEEDED):
         from ..training import recipe as recipes
         from ..training.run import Place, train
-    except ImportError as error:
-        if isinstance(error, BackendUnavailableError) or (error.name or "").split(".")[0] not in _NEEDED:
-            raise
-        raise BackendUnavailableError(
-            f"rfseg train needs the package {error.name}; install it with: pip install 'rfseg[train]', or in a checkout"
-            " run ./scripts/training, then .venv-train/bin/rfseg train"
-        ) from error
 
     if options.recipe is None:
-        _list_recipes(recipes)
+        _list_recipes(recipes, as_json=options.json)
         return
     recipe = _with_options(recipes.load_training_recipe(options.recipe), options)
     place = Place(
@@ -75,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
             temporary.write_text(text, encoding="utf-8")
     outcome = train(recipe, folder, place=place, sets=options.set, initial=options.init)
     if place.is_first:
-        _report(outcome, folder)
+        _report(outcome, folder, as_json=options.json)
         if outcome.was_interrupted:
             raise KeyboardInterrupt
 
@@ -96,18 +90,37 @@ def _with_options(recipe: Any, options: argparse.Namespace) -> Any:
     return recipe.with_changes(**changes)
 
 
-def _list_recipes(recipes: Any) -> None:
-    rows = [(name, r.network, r.description) for name in recipes.list_training_recipes() for r in [recipes.load_training_recipe(name)]]
-    print(format_table(("Recipe", "Network", "What it is"), rows))
+def _list_recipes(recipes: Any, *, as_json: bool) -> None:
+    listed = [(name, recipes.load_training_recipe(name)) for name in recipes.list_training_recipes()]
+    if as_json:
+        facts = [{"recipe": name, "network": r.network, "description": r.description} for name, r in listed]
+        print(json.dumps(facts, indent=2))
+        return
+    print(format_table(("Recipe", "Network", "What it is"), [(name, r.network, r.description) for name, r in listed]))
 
 
-def _report(outcome: Any, folder: Path) -> None:
+def _report(outcome: Any, folder: Path, *, as_json: bool) -> None:
     progress = outcome.progress
+    has_score = outcome.best_score >= 0
+    if as_json:
+        facts = {
+            "folder": str(folder),
+            "checkpoint": str(folder / "last.pt"),
+            "best": str(folder / "best.pt") if has_score else None,
+            "best_mean_iou": outcome.best_score if has_score else None,
+            "steps": progress.step,
+            "frames": progress.images,
+            "minutes": progress.minutes,
+            "interrupted": outcome.was_interrupted,
+            "over_already": outcome.was_over,
+        }
+        print(json.dumps(facts, indent=2))
+        return
     made = f"{progress.step} steps, {progress.images} frames, {progress.minutes:.1f} minutes"
     if outcome.was_interrupted:
         print(f"rfseg: saved after {made}; the same command goes on", file=sys.stderr)
         return
     print(f"{'over already' if outcome.was_over else 'trained'}: {made}")
     print(f"checkpoint: {folder / 'last.pt'}")
-    if outcome.best_score >= 0:
+    if has_score:
         print(f"best: {folder / 'best.pt'}, mean IoU {outcome.best_score:.4f} of held-out frames")
