@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -14,8 +20,13 @@ from gnuradio.grc.core.platform import Platform
 from gnuradio.grc.core.schema_checker import BLOCK_SCHEME, Validator
 from mako.template import Template
 
+from rfseg.inference import DEFAULT_MODEL
+
 FOLDER = Path(__file__).parents[2] / "grc"
 FILES = sorted(FOLDER.glob("*.block.yml"))
+VARIABLES = [FOLDER / "rfseg_model.block.yml"]
+BLOCKS = [path for path in FILES if path not in VARIABLES]
+TIMEOUT = 120  # s
 # What GRC leaves to the user: a variable of the flowgraph, a file to choose, a rate to be had.
 OWN_DEFAULTS = {"samp_rate", "destination", "out_rate"}
 
@@ -50,7 +61,7 @@ def target(description: dict):
 
 def render(description: dict, template: str) -> str:
     """A template with the description's own defaults, quoted as GRC quotes them."""
-    values = {"samp_rate": "30.72e6"}
+    values = {"samp_rate": "30.72e6", "id": "under_test"}
     for parameter in description["parameters"]:
         text = str(parameter["default"])
         quoted = parameter["dtype"] in ("string", "file_open", "file_save")
@@ -58,30 +69,38 @@ def render(description: dict, template: str) -> str:
     return Template(template).render(**values)
 
 
-def make_graph(platform: Platform):
+def make_graph(platform: Platform, *, samp_rate: str = "30.72e6"):
     """A flowgraph with nothing but a sample rate."""
     graph = platform.make_flow_graph()
-    variable = graph.new_block("variable")
-    variable.params["id"].set_value("samp_rate")
-    variable.params["value"].set_value("30.72e6")
+    add(graph, "variable", "samp_rate", value=samp_rate)
     return graph
 
 
-def call_of(text: str) -> inspect.BoundArguments | dict:
-    """Arguments of the one call in ``text``: positional ones refused."""
-
-    def capture(*args, **kwargs) -> dict:
-        assert not args, "make passes positional arguments"
-        return kwargs
-
-    name = text.strip().split("(")[0]
-    assert re.fullmatch(r"(rfseg|block)\.\w+", name), text
-    module, attribute = name.split(".")
-    holder = type(module, (), {attribute: staticmethod(capture)})
-    return eval(text.strip(), {module: holder})
+def add(graph, identity: str, own_name: str, /, **values: str):
+    """A block of the flowgraph."""
+    block = graph.new_block(identity)
+    for parameter, value in {"id": own_name, **values}.items():
+        block.params[parameter].set_value(value)
+    return block
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def errors_of(graph, block) -> list[str]:
+    """What GRC says against a block, besides that nothing is connected to it."""
+    graph.rewrite()
+    graph.validate()
+    assert all(p.hide for p in block.params.values())  # evaluated when they are drawn
+    return [e for e in block.get_error_messages() if "not connected" not in e.lower()]
+
+
+def call_of(text: str) -> dict:
+    """Arguments of the call with which ``text`` begins: positional ones refused."""
+    call = ast.parse(text.strip()).body[0].value
+    assert isinstance(call, ast.Call) and re.fullmatch(r"rfseg\.\w+", ast.unparse(call.func)), text
+    assert not call.args, "make passes positional arguments"
+    return {argument.arg: eval(ast.unparse(argument.value)) for argument in call.keywords}
+
+
+@pytest.mark.parametrize("path", BLOCKS, ids=lambda p: p.stem)
 class TestDescription:
     """One GRC file."""
 
@@ -132,7 +151,7 @@ class TestDescription:
         description = load(path)
         arguments = call_of(render(description, description["templates"]["make"]))
         for check in description["asserts"]:
-            assert eval(re.fullmatch(r"\$\{ (.*) \}", check).group(1), {}, arguments), check
+            assert eval(re.fullmatch(r"\$\{ (.*) \}", check).group(1), {"rfseg": rfseg}, arguments), check
 
     def test_the_tree_names_it(self, path):
         (tree,) = FOLDER.glob("*.tree.yml")
@@ -149,18 +168,15 @@ def test_every_block_of_the_module_has_a_description():
     assert described == set(rfseg.__all__) - {"frame_geometry", "keys"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_grc_loads_it_and_finds_its_ports_and_its_documentation(platform, path, monkeypatch, threshold_model_folder):
+@pytest.mark.parametrize("path", BLOCKS, ids=lambda p: p.stem)
+def test_grc_loads_it_and_finds_its_ports_and_its_documentation(platform, path, threshold_model_folder):
     identity = load(path)["id"]
     graph = make_graph(platform)
-    block = graph.new_block(identity)
-    block.params["id"].set_value("under_test")
+    block = add(graph, identity, "under_test")
     if "model" in block.params:
         block.params["model"].set_value("threshold")
-    graph.rewrite()
-    graph.validate()
-    errors = [e for e in block.get_error_messages() if "not connected" not in e.lower()]
-    assert not errors
+    assert not errors_of(graph, block)
+    assert all("Hz" in p.name for k, p in block.params.items() if k == "samp_rate")
     streams = {p.name: p.vlen for p in block.sinks + block.sources if p.domain == "stream"}
     sizes = {"mask": 128, "confidence": 128, "rows": 256}
     if identity == "rfseg_spectrogram_sink":
@@ -175,12 +191,90 @@ def test_grc_loads_it_and_finds_its_ports_and_its_documentation(platform, path, 
         ("min_confidence", "2", "Minimum Confidence must lie in 0 to 1"),
         ("hold", "0", "Hold must be above 0 s"),
         ("frame_duration", "-1", "Frame Duration must be above 0 s"),
+        ("frame_duration", "1", "frame_duration=1 s is outside the 0.001 to 0.04 s of model"),
+        ("model", "no-such-model", "model 'no-such-model' is unknown; known: "),
     ],
 )
 def test_a_wrong_value_is_refused_in_words(platform, threshold_model_folder, name, value, text):
     graph = make_graph(platform)
-    block = graph.new_block("rfseg_rf_segmenter")
-    block.params[name].set_value(value)
-    graph.rewrite()
-    graph.validate()
-    assert any(text in message for message in block.get_error_messages())
+    block = add(graph, "rfseg_rf_segmenter", "under_test", **{name: value})
+    assert any(text in message for message in errors_of(graph, block))
+
+
+@pytest.mark.parametrize(
+    "identity",
+    ["rfseg_rf_segmenter", "rfseg_spectrogram_sink", "rfseg_segmenter", "rfseg_mask_to_bands", "rfseg_band_tagger"],
+)
+def test_a_rate_that_the_model_does_not_cover_is_refused_before_anything_runs(platform, threshold_model_folder, identity):
+    graph = make_graph(platform, samp_rate="32000")  # what an empty canvas begins with
+    block = add(graph, identity, "under_test")
+    messages = errors_of(graph, block)
+    assert any("samp_rate=32000 Hz is outside the 1.536e+07 to 1.2288e+08 Hz" in m for m in messages)
+    assert any("The model must cover Sample Rate and Frame Duration" in m for m in messages)
+
+
+def test_the_blocks_of_a_flowgraph_take_all_that_they_must_agree_on_from_one_model(platform, threshold_model_folder):
+    graph = make_graph(platform)
+    network = add(graph, "rfseg_model", "network", name="threshold", samp_rate="61.44e6", frame_duration="5e-3")
+    fields = {"model": "network", "samp_rate": "network.samp_rate", "frame_duration": "network.frame_duration"}
+    blocks = [
+        add(graph, f"rfseg_{name}", name, **fields)
+        for name in ("rf_segmenter", "spectrogram_sink", "segmenter", "mask_to_bands", "band_tagger")
+    ]
+    assert not [message for block in [network, *blocks] for message in errors_of(graph, block)]
+    assert blocks[1].sources[0].vlen == blocks[2].sinks[0].vlen == 512
+    names = [network.params[key].name for key in ("promises", "classes")]
+    assert names == ["15.36 to 122.88 MS/s, 256 bins, frames of 5 ms", "Noise, LTE, NR, Radar"]
+    made: dict = {}
+    exec(network.get_var_make(), {"rfseg": rfseg, "self": SimpleNamespace()}, made)
+    assert made["network"] == "threshold" and made["network"].bins == 256
+
+
+def test_a_model_from_a_file_and_what_is_wrong_with_one(platform, threshold_model_folder):
+    graph = make_graph(platform)
+    file = threshold_model_folder / "threshold.onnx"
+    network = add(graph, "rfseg_model", "network", source="file", file=str(file))
+    assert not errors_of(graph, network)
+    assert (network.params["name"].hide, network.params["file"].hide) == ("all", "none")
+    assert f"name={str(file)!r}" in network.get_var_make()
+    network.params["file"].set_value("")
+    assert any("Model File must name a .onnx file" in m for m in errors_of(graph, network))
+    network.params["source"].set_value("name")
+    network.params["samp_rate"].set_value("10e6")
+    assert any("samp_rate=1e+07 Hz is outside" in m for m in errors_of(graph, network))
+    assert network.params["promises"].name == "-"
+
+
+def test_the_model_block_keeps_the_rules_of_the_others():
+    (path,) = VARIABLES
+    description = load(path)
+    checker = Validator(BLOCK_SCHEME)
+    assert checker.run(description), checker.messages
+    defaults = {p["id"]: p["default"] for p in description["parameters"] if "default" in p}
+    signature = inspect.signature(rfseg.model).parameters
+    assert defaults["name"] == signature["name"].default and defaults["frame_duration"] == "None"
+    arguments = call_of(render(description, description["templates"]["var_make"]).removeprefix("self.under_test = under_test = "))
+    assert list(arguments) == list(signature) and len(description["documentation"]) > 200
+
+
+def test_what_is_installed_offers_every_shipped_model():
+    shipped = sorted(path.stem for path in (FOLDER.parent / "models").glob("*.onnx"))
+    installed = Path(sys.prefix) / "share" / "gnuradio" / "grc" / "blocks"
+    for path in FILES:
+        for parameter in load(path)["parameters"]:
+            if parameter.get("default") == DEFAULT_MODEL:
+                (same,) = [p for p in load(installed / path.name)["parameters"] if p["id"] == parameter["id"]]
+                assert parameter["options"] == [DEFAULT_MODEL] and sorted(same["options"]) == shipped, path.name
+
+
+
+def test_where_the_module_is_missing_companion_says_so_and_lives(tmp_path):
+    # The system's interpreter has GNU Radio, and not what is installed in the environment of these tests.
+    example = FOLDER.parent / "examples" / "live_chain.grc"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GRC_BLOCKS_PATH": str(FOLDER)}
+    done = subprocess.run(
+        ["/usr/bin/python3", shutil.which("grcc"), "-o", tmp_path, example],
+        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT,
+    )  # fmt: skip
+    assert "No module named 'gnuradio.rfseg'" in done.stdout and "start scripts/companion" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr

@@ -12,6 +12,7 @@ from .band_feed import band_feed
 from .band_tagger import band_tagger
 from .band_tracker import band_tracker
 from .mask_to_bands import mask_to_bands
+from .model import model
 from .occupancy import occupancy
 from .rf_segmenter import rf_segmenter
 from .rfseg_python import keys
@@ -28,6 +29,7 @@ __all__ = [
     "frame_geometry",
     "keys",
     "mask_to_bands",
+    "model",
     "occupancy",
     "rf_segmenter",
     "scan_planner",
