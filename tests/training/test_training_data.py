@@ -85,10 +85,12 @@ def test_sets_that_do_not_fit(tmp_path):
     rows = make_set(tmp_path / "rows", SCENES, 4)
     pictures = TINY.with_changes(input="pictures", scenes=load_recipe("protocol-radar"))
     two = TINY.with_changes(classes=("Noise", "Radar"), loss__class_weights=())
+    wider = TINY.with_changes(classes=("Noise", "LTE", "NR", "Radar", "Wi-Fi"), loss__class_weights=())
     for recipe, message in (
         (pictures, "rows holds rows, but input = \"pictures\""),
         (TINY.with_changes(data__mask="energy"), "has no mask 'energy', only occupied; change data.mask"),
         (two, "holds (LTE|NR), which is not among the recipe's classes Noise, Radar"),
+        (wider, "no set shows Wi-Fi \\(.*rows\\); add a set that does with --set"),
         (TINY.with_changes(data__validation_share=0.75), "hold too few frames"),
     ):
         with pytest.raises(DatasetError, match=message):

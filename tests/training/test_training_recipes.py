@@ -20,6 +20,12 @@ def test_every_recipe_is_valid_and_survives_a_checkpoint(name):
     assert TrainingRecipe.from_record(json.loads(json.dumps(recipe.to_record()))) == recipe
 
 
+def test_classes_of_ones_own_are_carriers_unless_they_come_in_pulses():
+    recipe = TrainingRecipe.from_toml("classes = ['Noise', 'Radar', 'DME', 'Wi-Fi']\npulsed = ['DME']")
+    assert [c.kind.value for c in recipe.signal_classes] == ["background", "pulsed", "pulsed", "carrier"]
+    assert TrainingRecipe.from_record(json.loads(json.dumps(recipe.to_record()))) == recipe
+
+
 def test_each_network_has_its_published_recipe():
     assert list_training_recipes() == sorted(["rfseg", *(f"published-{name}" for name in ARCHITECTURES)])
     published = {name: load_training_recipe(f"published-{name}") for name in ARCHITECTURES}
@@ -66,7 +72,8 @@ def test_one_cycle_and_steps_of_epochs():
         ("network = 'u-net'", "network='u-net' is unknown; choose one of rf-segmenter"),
         ("base = 'best'", "base='best' is unknown; choose one of published-"),
         ("classes = ['Noise']", "must be two or more labels that differ"),
-        ("classes = ['Noise', 'Wi-Fi']", "classes: 'Wi-Fi' is unknown; choose from Noise, LTE, NR, Radar"),
+        ("classes = ['Noise', 'A label that is too long']", "classes: class label 'A label that is too long' must have 1 to 20"),
+        ("classes = ['Noise', 'DME']\npulsed = ['Radar']", "pulsed: 'Radar' is no class of your own; those in classes: DME"),
         ("classes = ['LTE', 'NR']", "lack Noise, which every frame has"),
         ("seed = 5000", "seed=5000 must be 0 to 999: validation has the scenes beyond"),
         ("seed = 1.5", "seed=1.5 must be of type int"),
@@ -110,6 +117,7 @@ def test_a_recipe_that_is_not_there():
     [
         ("scenes = 'protocol-radar'", 'scenes "protocol-radar" are pictures, but input = "rows"'),
         ("input = 'pictures'", 'scenes "standard" are rows, but input = "pictures"'),
+        ("classes = ['Noise', 'Radar', 'Wi-Fi']", 'scenes "standard" do not hold Wi-Fi; train on sets that do with --set'),
         ("classes = ['Noise', 'LTE', 'NR']", 'scenes "standard" hold Radar, which is not among the classes Noise, LTE, NR'),
     ],
 )

@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..atomic import make_folder, replacing
-from ..contract import Contract, golden_rows, make_golden, write_contract
+from ..contract import Contract, SignalClass, golden_rows, make_golden, write_contract
 from ..datasets.classes import STANDARD_CLASSES, STANDARD_LABELS
 from ..errors import OptionError
 from ..geometry import DEFAULT_FRAME_DURATION, FRAME_DURATION_RANGE, ROWS, SAMP_RATE_RANGE
@@ -140,7 +140,7 @@ def export_checkpoint(checkpoint: Path, path: Path, options: ExportOptions = Exp
         model,
         path,
         training=_training_facts(state),
-        labels=recipe.classes,
+        classes=recipe.signal_classes,
         calibration=calibration,
         options=options,
         scenes=recipe.scenes,
@@ -162,7 +162,7 @@ def export_network(
     *,
     training: dict[str, Any],
     metrics: dict[str, Any] | None = None,
-    labels: Sequence[str] = STANDARD_LABELS,
+    classes: Sequence[SignalClass] = STANDARD_CLASSES,
     calibration: dict[str, Any] | None = None,
     options: ExportOptions = ExportOptions(),
     scenes: Recipe | None = None,
@@ -173,8 +173,8 @@ def export_network(
     ----------
     training, metrics : dict
         Where the weights are from and what they reach; both end up in the contract.
-    labels : sequence of str
-        Standard classes in the order of the network's outputs.
+    classes : sequence of SignalClass
+        In the order of the network's outputs.
     scenes : Recipe or None
         Law of the scenes that ``int8`` takes its scales from.
     """
@@ -189,7 +189,7 @@ def export_network(
             facts["int8"] = _quantise(plain, target, scenes or load_recipe("standard"), options)
         contract = Contract(
             name=options.name or path.stem,
-            classes=tuple(STANDARD_CLASSES[STANDARD_LABELS.index(label)] for label in labels),
+            classes=tuple(classes),
             samp_rate_range=SAMP_RATE_RANGE,
             frame_duration_range=FRAME_DURATION_RANGE,
             default_frame_duration=DEFAULT_FRAME_DURATION,

@@ -168,7 +168,7 @@ def _read_own(checkpoint: Path, network: str | None, options: ImportOptions) -> 
         raise OptionError(f"{checkpoint} is of the network {recipe.network}, not of {network}; leave out --network")
     if options.classes is not None:
         raise OptionError(f"{checkpoint} names its classes itself ({', '.join(recipe.classes)}); leave out --classes")
-    outputs = tuple(BY_LABEL[label] for label in recipe.classes)
+    outputs = recipe.signal_classes
     duration = COMMUNICATIONS_FRAME
     if isinstance(recipe.scenes, ProtocolRecipe):
         duration = recipe.scenes.frame_duration

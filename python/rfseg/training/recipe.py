@@ -13,8 +13,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..datasets.classes import STANDARD_LABELS
-from ..errors import SceneError
+from ..contract import ClassKind, SignalClass
+from ..datasets.classes import STANDARD_CLASSES, STANDARD_LABELS
+from ..errors import ContractError, SceneError
 from ..models.registry import ARCHITECTURES
 from ..synth.protocol_recipe import ProtocolRecipe
 from ..synth.recipe import Recipe, load_recipe
@@ -63,7 +64,10 @@ class TrainingRecipe:
     published : bool
         The network in the form of its published checkpoints instead of the one that trains best.
     classes : tuple of str
-        Labels in the order of the ids that the network answers; published code has others than this library.
+        Labels in the order of the ids that the network answers; published code has others than this library.  What
+        scenes do not hold (anything but Noise, LTE, NR and Radar) comes from sets.
+    pulsed : tuple of str
+        Which classes of one's own come in pulses, as Radar does; the others are carriers.
     input : Input
     normalised : bool
         Pictures re the mean and spread of ImageNet, as torchvision's backbones are fed.
@@ -85,6 +89,7 @@ class TrainingRecipe:
     network: str = "rf-segmenter"
     published: bool = False
     classes: tuple[str, ...] = STANDARD_LABELS
+    pulsed: tuple[str, ...] = ()
     input: Input = Input.ROWS
     normalised: bool = False
     seed: int = 0
@@ -112,14 +117,35 @@ class TrainingRecipe:
             raise SceneError('schedule.kind="steps" counts epochs; say how many with stop.epochs')
 
     def _check_classes(self) -> None:
-        known = ", ".join(STANDARD_LABELS)
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
-            raise SceneError(f"classes={list(self.classes)} must be two or more labels that differ, of {known}")
-        for label in self.classes:
-            if label not in STANDARD_LABELS:
-                raise SceneError(f"classes: {label!r} is unknown; choose from {known}")
+            raise SceneError(f"classes={list(self.classes)} must be two or more labels that differ")
+        for label in self.pulsed:
+            if label not in self.own_classes:
+                raise SceneError(f"pulsed: {label!r} is no class of your own; those in classes: {', '.join(self.own_classes) or 'none'}")
         if STANDARD_LABELS[0] not in self.classes:
             raise SceneError(f"classes={list(self.classes)} lack {STANDARD_LABELS[0]}, which every frame has")
+        try:
+            self.signal_classes
+        except ContractError as error:
+            raise SceneError(f"classes: {error}") from None
+
+    @property
+    def own_classes(self) -> list[str]:
+        """Labels that no scene holds."""
+        return [label for label in self.classes if label not in STANDARD_LABELS]
+
+    @property
+    def signal_classes(self) -> tuple[SignalClass, ...]:
+        """The classes with their kinds.
+
+        Raises
+        ------
+        ContractError
+            If a label is none that SigMF allows.
+        """
+        standard = {c.label: c for c in STANDARD_CLASSES}
+        kinds = {True: ClassKind.PULSED, False: ClassKind.CARRIER}
+        return tuple(standard.get(n) or SignalClass(label=n, kind=kinds[n in self.pulsed]) for n in self.classes)
 
     @property
     def first_scene(self) -> int:
@@ -132,7 +158,7 @@ class TrainingRecipe:
         own = {name: getattr(self, name) for name in ("name", "description", "network", "published", "normalised", "seed")}
         return json.loads(
             json.dumps(
-                {**own, "classes": self.classes, "input": self.input.value, "scenes": self.scenes.to_record(), **record}
+                {**own, "classes": self.classes, "pulsed": self.pulsed, "input": self.input.value, "scenes": self.scenes.to_record(), **record}
             )
         )
 
@@ -244,7 +270,7 @@ def _from_table(table: Mapping[str, Any]) -> TrainingRecipe:
     scenes = table.get("scenes")
     rest = {key: value for key, value in table.items() if key != "scenes"}
     own: dict[str, Any] = {"name": str, "description": str, "network": str, "published": bool, "normalised": bool, "seed": int}
-    own |= {"classes": tuple[str, ...], "input": Input, **_SECTIONS}
+    own |= {"classes": tuple[str, ...], "pulsed": tuple[str, ...], "input": Input, **_SECTIONS}
     refuse_unknown_keys(rest, {**own, "base": str, "scenes": str})
     values = {key: convert(own[key], value, key) for key, value in rest.items()}
     if scenes is not None:

@@ -59,6 +59,11 @@ def check_scenes(recipe: TrainingRecipe) -> None:
     if is_picture != (recipe.input is Input.PICTURES):
         kind = "pictures" if is_picture else "rows"
         raise SceneError(f'scenes "{scenes.name}" are {kind}, but input = "{recipe.input.value}"; {_PICTURE_NEEDS}')
+    if recipe.own_classes:
+        raise SceneError(
+            f'scenes "{scenes.name}" do not hold {", ".join(recipe.own_classes)}; train on sets that do with --set, or take'
+            f" classes from {', '.join(STANDARD_LABELS)}"
+        )
     has_radar = scenes.protocol == "radar" if isinstance(scenes, ProtocolRecipe) else scenes.radars.share > 0
     if has_radar and "Radar" not in recipe.classes:
         raise SceneError(
@@ -207,6 +212,7 @@ class SetSource:
         self._recipe, self._rank, self._ranks, self._device = recipe, rank, ranks, torch.device(device)
         self._sets = [ShardSet(folder) for folder in folders]
         self._masks = [_check_set(s, recipe) for s in self._sets]
+        self._check_own_classes()
         self._tables = [class_table(s.description.labels, recipe.classes) for s in self._sets]
         self._held_out: list[tuple[int, int]] = []
         self._groups: dict[int, list[tuple[int, int]]] = {}  # by the bins that a batch has
@@ -252,6 +258,13 @@ class SetSource:
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown(cancel_futures=True)
+
+    def _check_own_classes(self) -> None:
+        shown = {label for made in self._sets for i, label in enumerate(made.description.labels) if made.pixels.get(i)}
+        missing = [label for label in self._recipe.own_classes if label not in shown]
+        if missing:
+            folders = ", ".join(str(made.folder) for made in self._sets)
+            raise DatasetError(f"no set shows {', '.join(missing)} ({folders}); add a set that does with --set, or correct classes")
 
     def _bins(self, number: int, index: int) -> int:
         """What a batch with this item is wide."""
