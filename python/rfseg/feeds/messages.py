@@ -1,4 +1,4 @@
-"""Messages as JSON objects: frames of bands, status, occupancy and tracks.
+"""Messages as JSON objects: frames of bands, status, occupancy, tracks and alarms.
 
 One schema holds for all of them, whatever carries them: ``message.schema.json`` beside this module
 (:func:`load_schema`).  Offsets and counts are integers, times are pairs of whole seconds and a fraction,
@@ -21,6 +21,7 @@ from ..occupancyreport import FreeBand, OccupancyReport, OccupiedBand, Span
 from ..pipeline import FrameState
 
 __all__ = [
+    "ALARM",
     "BANDS",
     "OCCUPANCY",
     "SCHEMA_VERSION",
@@ -28,6 +29,7 @@ __all__ = [
     "TRACK",
     "FrameBands",
     "Message",
+    "alarm_to_message",
     "bands_from_message",
     "bands_to_message",
     "load_schema",
@@ -43,7 +45,7 @@ Message = Mapping[str, Any]
 SCHEMA_VERSION = 1  # raised when a reader of the older version would misread the newer
 _FRAME_KEYS = [field.name for field in fields(Frame) if field.name != "rx_time"]
 _REPORT_KEYS = ("sample_start", "sample_stop", "samp_rate", "freq_reference", "bin_width")
-BANDS, STATUS, OCCUPANCY, TRACK = "bands", "status", "occupancy", "track"  # values of the key ``type``
+BANDS, STATUS, OCCUPANCY, TRACK, ALARM = "bands", "status", "occupancy", "track", "alarm"  # values of the key ``type``
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +166,11 @@ def occupancy_from_message(message: Message) -> OccupancyReport:
 def track_to_message(values: Message) -> dict[str, Any]:
     """An event of a track, from its fields (:meth:`rfseg.tracking.events.TrackEvent.to_fields`)."""
     return _typed({**_known(values), "type": TRACK})
+
+
+def alarm_to_message(values: Message) -> dict[str, Any]:
+    """What is said of a channel, from its fields (:meth:`rfseg.radaralarm.Notice.to_fields`)."""
+    return _typed({**_known(values), "type": ALARM})
 
 
 def to_json(message: Message) -> str:
