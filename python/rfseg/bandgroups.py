@@ -134,6 +134,11 @@ class BandGroups:
         """End all groups: what follows, such as after a retune, belongs to new ones."""
         self._open = []
 
+    def forget(self, sample: int) -> None:
+        """Drop the groups that ended before a sample."""
+        self._groups = [g for g in self._groups if g.sample_stop > sample]
+        self._open = [g for g in self._open if g.sample_stop > sample]
+
     def groups(self) -> list[BandGroup]:
         """All groups, in the order of their first samples, then of their lower edges."""
         return sorted(self._groups, key=lambda g: (g.sample_start, g.freq_lower_edge))

@@ -14,9 +14,11 @@ from .band_tracker import band_tracker
 from .mask_to_bands import mask_to_bands
 from .model import model
 from .occupancy import occupancy
+from .occupancy_display import occupancy_display
 from .rf_segmenter import rf_segmenter
 from .rfseg_python import keys
 from .scan_planner import scan_planner
+from .segmentation_display import segmentation_display
 from .segmenter import segmenter
 from .sigmf_recorder import sigmf_recorder
 from .spectrogram_sink import frame_geometry, spectrogram_sink
@@ -31,8 +33,10 @@ __all__ = [
     "mask_to_bands",
     "model",
     "occupancy",
+    "occupancy_display",
     "rf_segmenter",
     "scan_planner",
+    "segmentation_display",
     "segmenter",
     "sigmf_recorder",
     "spectrogram_sink",
