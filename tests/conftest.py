@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Callable, Iterator
 
 import pytest
@@ -76,6 +77,12 @@ class Subscriber:
         """Leave."""
         self._client.disconnect()
         self._client.loop_stop()
+
+
+@pytest.fixture(scope="session")
+def servers() -> SimpleNamespace:
+    """The classes of this file, by name."""
+    return SimpleNamespace(Broker=Broker, Subscriber=Subscriber)
 
 
 @pytest.fixture

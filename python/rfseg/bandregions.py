@@ -26,7 +26,10 @@ class RegionRules:
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of the mask, half-open in rows and bins, and which of its pixels count."""
+    """A rectangle of the mask, half-open in rows and bins, and which of its pixels count.
+
+    ``column`` has the pixels of the same bins over all rows of what holds together, from row ``column_start`` on.
+    """
 
     class_id: int
     row_start: int
@@ -34,6 +37,8 @@ class Region:
     bin_start: int
     bin_stop: int
     pixels: np.ndarray  # bool (row_stop - row_start, bin_stop - bin_start)
+    column_start: int
+    column: np.ndarray  # bool (t, bin_stop - bin_start)
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -44,6 +49,11 @@ class Region:
     def bins(self) -> tuple[int, int]:
         """Half-open range of bins."""
         return self.bin_start, self.bin_stop
+
+    def part(self, start: int, stop: int) -> Region | None:
+        """Bins ``start:stop`` of it, with the rows on which most of them are on; None where there are none."""
+        bins = self.bin_start + start, self.bin_start + stop
+        return _shrink(self.class_id, self.column_start, bins, self.column[:, start:stop])
 
     def support(self, mask: np.ndarray, confidence: np.ndarray) -> np.ndarray:
         """Mean probability with which each bin is of this class, 0 to 1, ``(bin_stop - bin_start,)``."""
@@ -81,7 +91,8 @@ def carrier_regions(
             continue
         owners = _vote(mask[box], confidence[box], inside, carriers, rules.min_bins)
         for class_id, start, stop in _runs(owners):
-            region = _shrink(class_id, box, inside, start, stop)
+            bins = box[1].start + start, box[1].start + stop
+            region = _shrink(class_id, box[0].start, bins, inside[:, start:stop])
             if region is not None and stop - start >= rules.min_bins and len(region.pixels) >= rules.min_rows:
                 regions.append(region)
     return regions
@@ -97,7 +108,7 @@ def pulsed_regions(mask: np.ndarray, classes: Sequence[SignalClass]) -> list[Reg
         labelled, _ = ndimage.label(own, structure=_EIGHT)
         for index, (time, freq) in enumerate(ndimage.find_objects(labelled), start=1):
             pixels = labelled[time, freq] == index
-            regions.append(Region(class_id, time.start, time.stop, freq.start, freq.stop, pixels))
+            regions.append(Region(class_id, time.start, time.stop, freq.start, freq.stop, pixels, time.start, pixels))
     return regions
 
 
@@ -146,21 +157,13 @@ def _vote(
     return np.where(counts * 2 >= np.median(counts), owners, 0)
 
 
-def _shrink(class_id: int, box: tuple[slice, slice], inside: np.ndarray, start: int, stop: int) -> Region | None:
-    """The run of bins ``start:stop`` of a region, cut to the rows on which most of it is on."""
-    pixels = inside[:, start:stop]
-    on = np.flatnonzero(pixels.sum(axis=1) * 2 >= stop - start)
+def _shrink(class_id: int, row_start: int, bins: tuple[int, int], column: np.ndarray) -> Region | None:
+    """Some bins, with their pixels from a row on, cut to the rows on which most of them are on."""
+    on = np.flatnonzero(column.sum(axis=1) * 2 >= column.shape[1])
     if not on.size:
         return None
     first, last = int(on[0]), int(on[-1]) + 1
-    return Region(
-        class_id,
-        box[0].start + first,
-        box[0].start + last,
-        box[1].start + start,
-        box[1].start + stop,
-        pixels[first:last],
-    )
+    return Region(class_id, row_start + first, row_start + last, *bins, column[first:last], row_start, column)
 
 
 def _runs(owners: np.ndarray) -> list[tuple[int, int, int]]:

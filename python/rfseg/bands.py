@@ -267,21 +267,20 @@ def _find_regions(
         carriers = [
             part
             for region in carriers
-            for part in _split_at_guards(region, meter, region.support(mask, confidence), limits.min_bins)
+            for part in _split_at_guards(region, meter, region.support(mask, confidence), limits)
         ]
     return carriers + pulsed_regions(mask, classes)
 
 
-def _split_at_guards(region: Region, meter: BandMeter, support: np.ndarray, min_bins: int) -> list[Region]:
-    """The carriers of a region in whose guard bands the mask saw no noise."""
+def _split_at_guards(region: Region, meter: BandMeter, support: np.ndarray, limits: RegionRules) -> list[Region]:
+    """The carriers of a region in whose guard bands the mask saw no noise, each with its own rows."""
     guards = find_guards(meter.profile(region.rows, region.bins)[slice(*region.bins)], support)
+    if not guards:
+        return [region]
     starts = [0, *(stop for _, stop in guards)]
     stops = [*(start for start, _ in guards), len(support)]
-    return [
-        replace(region, bin_start=region.bin_start + a, bin_stop=region.bin_start + b, pixels=region.pixels[:, a:b])
-        for a, b in zip(starts, stops)
-        if b - a >= min_bins or not guards
-    ]
+    parts = [region.part(a, b) for a, b in zip(starts, stops) if b - a >= limits.min_bins]
+    return [part for part in parts if part is not None and len(part.pixels) >= limits.min_rows]
 
 
 @dataclass(frozen=True)

@@ -304,6 +304,17 @@ def test_guard_band_that_the_mask_took_for_carrier_divides_it_where_the_network_
     assert len(mask_to_bands(mask, confidence, flat, **fields)) == 1  # doubts alone do not
 
 
+def test_carriers_that_a_guard_band_divides_keep_their_own_times():
+    early, late = carrier(-9e6, -0.5e6, 1e-3, 1), carrier(0.5e6, 8e6, 1e-3, 2)
+    early[180 * GEOMETRY.row_samples :] = 0
+    late[: 100 * GEOMETRY.row_samples] = 0
+    mask = blank()
+    left, middle, right = (round(GEOMETRY.freq_edge(f)) for f in (-9e6, 0.0, 8e6))
+    mask[:180, left:middle] = mask[100:, middle + 1 : right] = LTE  # one bin of noise between them
+    first, second = bands_of(mask, scene(early, late))
+    assert (row_span(first), row_span(second)) == ((0, 180), (100, 256))
+
+
 def test_random_masks_over_random_rows_always_give_sound_bands():
     rng = np.random.default_rng(11)
     for _ in range(40):
