@@ -61,7 +61,7 @@ def target(description: dict):
 
 def render(description: dict, template: str) -> str:
     """A template with the description's own defaults, quoted as GRC quotes them."""
-    values = {"samp_rate": "30.72e6", "id": "under_test"}
+    values = {"samp_rate": "30.72e6", "id": "under_test", "gui_hint": lambda: "self.top_layout.addWidget(%s)"}
     for parameter in description["parameters"]:
         text = str(parameter["default"])
         quoted = parameter["dtype"] in ("string", "file_open", "file_save")
@@ -111,7 +111,7 @@ class TestDescription:
     def test_make_passes_every_parameter_by_its_name_and_the_block_takes_it(self, path):
         description = load(path)
         arguments = call_of(render(description, description["templates"]["make"]))
-        assert list(arguments) == [p["id"] for p in description["parameters"]]
+        assert list(arguments) == [p["id"] for p in description["parameters"] if p["dtype"] != "gui_hint"]
         inspect.signature(target(description)).bind(**arguments)
         wanted = {n for n, p in inspect.signature(target(description)).parameters.items()}
         assert wanted == set(arguments)

@@ -11,7 +11,9 @@ from gnuradio import blocks, gr
 from rfseg.bands import BandRules
 from rfseg.framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH
 from rfseg.framejudge import Runnable
-from rfseg.inference import DEFAULT_MODEL, Session
+from rfseg.inference import DEFAULT_MODEL
+from rfseg.providers import AUTO
+from rfseg.sharedsession import session_opener
 
 from .band_tagger import ITEM_SIZES, band_tagger
 from .band_tracker import band_tracker
@@ -27,7 +29,8 @@ class rf_segmenter(gr.hier_block2):
     """Finds the bands in an IQ stream and tags them on the samples.
 
     Stream in: IQ of the item type.
-    Stream out: the same IQ, delayed until its bands are known; may stay unconnected.
+    Stream out: the same IQ, delayed until its bands are known; ``mask``, ``confidence`` and ``rows`` as of Segmentation
+    Inference, for Segmentation Display.  Each may stay unconnected.
     Messages in: ``freq`` and ``overflow`` of the source; ``model``, a symbol: name or file of another model.
     Messages out: ``bands``, one per frame; ``tracks``, onset, updates and end of each track; ``status``; ``late``, bands
     that came after their samples had left.
@@ -62,6 +65,12 @@ class rf_segmenter(gr.hier_block2):
         Live mode: which frame a full queue gives up, ``drop_oldest`` or ``drop_newest``.
     threads : int
         Processor threads of one inference; 0 lets the backend choose.
+    providers : str
+        What computes: ``auto``, the first that works of ``tensorrt``, ``cuda``, ``openvino`` and ``cpu``; or one or more of
+        these with commas between them.
+    share : str
+        A name: the blocks of a process with the same name here, the same model, threads and providers have one network,
+        which takes their frames in turn.  Empty: this block has its own.
     min_bandwidth : float
         Carriers narrower than this are dropped, Hz.
     min_duration : float
@@ -94,6 +103,8 @@ class rf_segmenter(gr.hier_block2):
         queue_depth: int = DEFAULT_QUEUE_DEPTH,
         policy: str = "drop_oldest",
         threads: int = 1,
+        providers: str = AUTO,
+        share: str = "",
         min_bandwidth: float = BandRules.min_bandwidth,
         min_duration: float = BandRules.min_duration,
         min_confidence: float = BandRules.min_confidence,
@@ -102,7 +113,8 @@ class rf_segmenter(gr.hier_block2):
         mask_dc: bool = BandRules.mask_dc,
         calibration: float | str | Path | Sequence[tuple[float, float]] | None = None,
     ) -> None:
-        session = Session(model, threads=threads) if isinstance(model, (str, Path)) else model
+        open_session = session_opener(threads=threads, providers=providers, share=share)
+        session = open_session(model) if isinstance(model, (str, Path)) else model
         contract = session.contract
         spectrogram = spectrogram_sink(
             samp_rate,
@@ -114,8 +126,10 @@ class rf_segmenter(gr.hier_block2):
             settling=settling,
         )
         item_size = ITEM_SIZES[item_type]
+        geometry = contract.make_geometry(samp_rate, frame_duration=frame_duration)
+        outputs = [item_size, geometry.bins, geometry.bins, geometry.row_size * gr.sizeof_float]
         iq = gr.io_signature(1, 1, item_size)
-        gr.hier_block2.__init__(self, "rf_segmenter", iq, iq)
+        gr.hier_block2.__init__(self, "rf_segmenter", iq, gr.io_signature.makev(4, 4, outputs))
         self._segmenter = segmenter(
             samp_rate,
             model=session,
@@ -124,6 +138,8 @@ class rf_segmenter(gr.hier_block2):
             queue_depth=queue_depth,
             policy=policy,
             threads=threads,
+            providers=providers,
+            share=share,
         )
         self._to_bands = mask_to_bands(
             samp_rate,
@@ -150,6 +166,7 @@ class rf_segmenter(gr.hier_block2):
         self.connect(self, self._spectrogram, self._segmenter)
         for port in range(3):  # mask, confidence, rows
             self.connect((self._segmenter, port), (self._to_bands, port))
+            self.connect((self._segmenter, port), (self, 1 + port))
         self.connect(self, self._tagger, self)
         # An output that the user leaves unconnected would leave the tagger without a reader.
         self.connect(self._tagger, blocks.null_sink(item_size))
