@@ -16,6 +16,7 @@ from rfseg.bandlines import band_from_json
 from rfseg.inference import Session
 from rfseg.pipeline import segment_recording
 from rfseg.sigmf import open_recording
+from rfseg.spectrogram import frame_rows
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -28,15 +29,16 @@ RETUNE = 700_001  # first sample of the second capture
 TIMEOUT = 60  # s
 EDGE_TOLERANCE = 0.01  # bins
 POWER_TOLERANCE = 0.01  # dB
+ROW_TOLERANCE = 0.01  # dB; float32 against double
 BINS = 128
 
 
-def run(*command: str | Path) -> subprocess.CompletedProcess:
+def run(*command: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess:
     """Run a command to its end."""
     environment = {**os.environ, "GRC_BLOCKS_PATH": str(ROOT / "grc"), "QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run(
         [sys.executable, *map(str, command)],
-        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT,
+        cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done
@@ -146,3 +148,63 @@ def test_the_compiled_live_chain_ends_and_reports(compiled, recording):
         "--samp-rate", SAMP_RATE, "--model", MODEL, "--samples", 3 * SAMPLES,
     )  # fmt: skip
     assert "band_start" in done.stdout and "(event . progress)" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["soapy_to_bands", "uhd_to_bands"])
+def test_the_compiled_flowgraphs_of_radios_start(compiled, name):
+    options = run(compiled / f"{name}.py", "--help").stdout
+    page = (EXAMPLES / f"{name}.md").read_text()
+    for option in ("--device", "--samp-rate", "--center-freq", "--gain", "--model"):
+        assert option in options and option in page
+
+
+def test_two_receivers_have_bands_of_their_own(compiled, recording, tmp_path):
+    run(
+        compiled / "two_receivers.py", "--recording-a", recording.with_suffix(".sigmf-data"), "--recording-b",
+        recording.with_suffix(".sigmf-data"), "--samp-rate", SAMP_RATE, "--model", MODEL, cwd=tmp_path,
+    )  # fmt: skip
+    first, second = (bands_of(tmp_path / f"receiver_{letter}.bands.jsonl") for letter in "ab")
+    assert_same_bands(first, second, shift=100e6)
+
+
+def test_the_radar_watch_keeps_radars_and_tells_of_each_track(compiled, recording, tmp_path):
+    run(
+        compiled / "radar_watch.py", "--recording", recording.with_suffix(".sigmf-data"), "--folder",
+        tmp_path / "radar", "--samp-rate", SAMP_RATE, "--model", MODEL, cwd=tmp_path,
+    )  # fmt: skip
+    tracks = [json.loads(line) for line in (tmp_path / "radar.tracks.jsonl").read_text().splitlines()]
+    onsets = {t["label"] for t in tracks if t["event"] == "onset"}
+    assert {"LTE", "Radar"} <= onsets == {t["label"] for t in tracks if t["event"] == "end"}
+    metas = sorted((tmp_path / "radar").glob("*.sigmf-meta"))
+    labels = [{a["core:label"] for a in json.loads(meta.read_text())["annotations"]} for meta in metas]
+    assert labels and all("Radar" in found for found in labels)
+
+
+def test_the_capture_is_all_that_was_heard_and_the_rows_that_the_model_saw(compiled, recording, tmp_path):
+    length = 48_000 / 1e6  # s; the recording, and a part of it once more
+    run(
+        compiled / "training_capture.py", "--recording", recording.with_suffix(".sigmf-data"), "--folder",
+        tmp_path / "capture", "--rows-file", tmp_path / "rows.f32", "--length", length,
+        "--samp-rate", SAMP_RATE, "--model", MODEL,
+    )  # fmt: skip
+    heard = np.fromfile(recording.with_suffix(".sigmf-data"), np.int8).astype(np.float32).view(np.complex64) / 128
+    count = int(length * SAMP_RATE)
+    kept = [np.fromfile(path, np.complex64) for path in sorted((tmp_path / "capture").glob("*.sigmf-data"))]
+    assert np.array_equal(np.concatenate(kept), np.resize(heard, count))
+    geometry = Session(MODEL).contract.make_geometry(SAMP_RATE)
+    rows = np.fromfile(tmp_path / "rows.f32", np.float32).reshape(-1, geometry.rows, 2, BINS)
+    frame, _ = frame_rows(heard, geometry)
+    assert len(rows) == -(-count // geometry.frame_samples)
+    assert np.abs(rows[0].transpose(1, 0, 2) - frame).max() < ROW_TOLERANCE
+
+
+def test_the_carrier_that_is_extracted_has_the_symbols_of_lte(compiled, tmp_path):
+    demo, output = EXAMPLES / "data" / "demo.sigmf-data", tmp_path / "prefix.f32"
+    shipped = ROOT / "models" / "rf-segmenter.onnx"
+    run(compiled / "extractor_to_demodulator.py", "--recording", demo, "--output", output, "--model", shipped)
+    correlation = np.fromfile(output, np.float32)
+    assert correlation.size == 614_400  # 40 ms at 15.36 MS/s
+    slots = np.median(correlation[7680:-7680].reshape(-1, 7680), axis=0)
+    peaks = [i for i in np.flatnonzero(slots > 0.9) if slots[i] == slots[max(0, i - 100) : i + 101].max()]
+    steps = np.sort(np.diff([*peaks, peaks[0] + 7680]))
+    assert len(steps) == 7 and np.abs(steps - [*[1024 + 72] * 6, 1024 + 80]).max() <= 3
