@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .contract import Contract, golden_limits, golden_rows
-from .errors import BackendUnavailableError, ContractError, GeometryError
+from .errors import BackendUnavailableError, ContractError, GeometryError, OptionError
+from .providers import AUTO, PROVIDERS, choose_providers, provider_options
 from .spectrogram import POWER_RANGE
 
 if TYPE_CHECKING:
@@ -75,20 +76,28 @@ class Session:
     model : str or Path
         Name of a model, or path of an ONNX file.
     threads : int
-        Threads of one inference; 0 lets the backend choose.
+        Threads of one inference; 0 lets the backend choose: one a core.
+    providers : str
+        What computes: ``auto`` for the first that starts of TensorRT, CUDA, OpenVINO and the processor, as far as the
+        installed ONNX Runtime has them; or one or more of ``tensorrt``, ``cuda``, ``openvino``, ``cpu``, with commas
+        between them.
 
     Raises
     ------
     BackendUnavailableError
-        If ONNX Runtime is not installed.
+        If ONNX Runtime is not installed, or lacks a provider that is asked for by name, or none of those asked for starts.
+    OptionError
+        If there is no such provider, or the number of threads is negative.
     ContractError
         If the file is missing, no ONNX model, carries no valid contract, disagrees with it, or
         fails its self-test.
     """
 
-    def __init__(self, model: str | Path = DEFAULT_MODEL, *, threads: int = 0) -> None:
+    def __init__(self, model: str | Path = DEFAULT_MODEL, *, threads: int = 0, providers: str = AUTO) -> None:
+        if threads < 0:
+            raise OptionError(f"threads={threads!r} must be 0 (the backend chooses) or more")
         self.path = find_model(model)
-        self._session = _open(self.path, threads)
+        self._session, self.provider = _open(self.path, threads, providers)
         metadata = dict(self._session.get_modelmeta().custom_metadata_map)
         self.contract = Contract.from_metadata(metadata, source=str(self.path))
         self._check_graph()
@@ -185,20 +194,35 @@ class Session:
             raise ContractError(f"{self.path} gives class id {mask.max()}, its contract has {len(contract.classes)} classes")
 
 
-def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _open(path: Path, threads: int, providers: str) -> tuple[onnxruntime.InferenceSession, str]:
+    """A session and the short name of what computes in it."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read on import; its Linux builds report to their maker
     try:
         import onnxruntime
     except ImportError as error:
         raise BackendUnavailableError("running a model needs ONNX Runtime: pip install onnxruntime") from error
+    names = choose_providers(providers, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors only; what matters is raised
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the backend's exceptions share no base class
-        first_line = str(error).splitlines()[0]
-        raise ContractError(f"{path} is not an ONNX model that ONNX Runtime can load: {first_line}") from error
+    # Threads that spin while they wait take the core that the samples need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3 if names == ["cpu"] else 4  # errors only; what matters is raised
+    reasons = []
+    for place, name in enumerate(names):
+        chain = [(PROVIDERS[n], provider_options(n)) for n in names[place:]]  # the later ones run what the first cannot
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=chain)
+        except Exception as error:  # the backend's exceptions share no base class
+            reasons.append((name, str(error).splitlines()[0]))
+            continue
+        if session.get_providers()[0] == PROVIDERS[name]:
+            return session, name
+        reasons.append((name, "it does not start; its libraries or its device are missing"))  # a silent change to the processor
+    if reasons[-1][0] == "cpu":
+        raise ContractError(f"{path} is not an ONNX model that ONNX Runtime can load: {reasons[-1][1]}")
+    raise BackendUnavailableError(
+        f"providers={providers!r}: {'; '.join(': '.join(reason) for reason in reasons)}; leave providers at {AUTO}, or say cpu"
+    )
 
 
 def _check_tensor(path: Path, tensor: onnxruntime.NodeArg, dtype: str, shape: tuple[int | None, ...]) -> None:

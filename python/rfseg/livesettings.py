@@ -20,6 +20,7 @@ from .framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH, DropPolicy, Mode, cho
 from .inference import DEFAULT_MODEL
 from .livesources import SOURCES, SourceSettings
 from .occupancy import OccupancyRules
+from .providers import AUTO, PROVIDERS, choose_providers
 from .recording.filerules import FileRules
 from .recording.recorder import DEFAULT_QUEUE_SECONDS, Scope
 from .recording.trigger import TriggerRules
@@ -73,12 +74,14 @@ class InferenceSettings:
     """How frames wait: see RF Segmenter."""
 
     threads: int = 1
+    providers: str = AUTO
     queue_depth: int = DEFAULT_QUEUE_DEPTH
     policy: str = DropPolicy.DROP_OLDEST.value
     hold: float = DEFAULT_HOLD
 
     def __post_init__(self) -> None:
         choose(DropPolicy, self.policy, "policy")
+        choose_providers(self.providers, PROVIDERS.values())  # which of them are there is found out where the model is opened
         if self.threads < 0:
             raise OptionError(f"threads={self.threads} must be 0 (one a core) or more")
         if self.queue_depth < 1:

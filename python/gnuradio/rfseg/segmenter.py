@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,10 @@ from gnuradio import gr
 from rfseg.errors import BandError
 from rfseg.framejudge import FrameJudge, FrameOutcome, ModelChange, ModelLoader, Runnable
 from rfseg.framequeue import DEFAULT_QUEUE_DEPTH, DropPolicy, FrameWorker, Mode, choose
-from rfseg.inference import DEFAULT_MODEL, Session
+from rfseg.inference import DEFAULT_MODEL
 from rfseg.pipeline import FrameState
+from rfseg.providers import AUTO
+from rfseg.sharedsession import session_opener
 
 from .messages import FrameTag
 from .rfseg_python import keys
@@ -62,6 +63,12 @@ class segmenter(gr.basic_block):
         Which frame a full queue gives up: ``drop_oldest`` or ``drop_newest``.
     threads : int
         Processor threads of one inference; 0 lets the backend choose.
+    providers : str
+        What computes: ``auto``, the first that works of ``tensorrt``, ``cuda``, ``openvino`` and ``cpu``; or one or more of
+        these with commas between them.
+    share : str
+        A name: the blocks of a process with the same name here, the same model, threads and providers have one network,
+        which takes their frames in turn.  Empty: this block has its own.
     """
 
     def __init__(
@@ -74,8 +81,10 @@ class segmenter(gr.basic_block):
         queue_depth: int = DEFAULT_QUEUE_DEPTH,
         policy: str = "drop_oldest",
         threads: int = 1,
+        providers: str = AUTO,
+        share: str = "",
     ) -> None:
-        open_session = partial(Session, threads=threads)
+        open_session = session_opener(threads=threads, providers=providers, share=share)
         session = open_session(model) if isinstance(model, (str, Path)) else model
         geometry = session.contract.make_geometry(samp_rate, frame_duration=frame_duration)
         rows_type = (np.float32, geometry.row_size)

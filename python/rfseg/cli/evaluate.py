@@ -13,7 +13,7 @@ from ..errors import BackendUnavailableError
 from ..evaluation import evaluate_set, format_evaluation, save_page
 from ..inference import Session
 from ..picture import require_matplotlib
-from .options import add_json, add_threads, count
+from .options import add_json, add_providers, add_threads, count
 from .progress import watch
 from .table import format_table
 
@@ -34,6 +34,7 @@ def add_parser(commands: Any) -> None:
     add("--out", type=Path, metavar="FOLDER", help="write evaluation.json and report.html with plots and the worst frames")
     add_json(parser, instead_of="the tables")
     add_threads(parser)
+    add_providers(parser)
     parser.set_defaults(run=run)
 
 
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     if options.out is not None:
         _check_plots()
     dataset = ShardSet(options.on)
-    session = Session(options.model, threads=options.threads)
+    session = Session(options.model, threads=options.threads, providers=options.providers)
     evaluation = evaluate_set(session, dataset, limit=options.limit, watch=lambda frames: watch(frames, "evaluate", "frame"))
     facts = evaluation.to_json()
     text = json.dumps(facts, indent=2, allow_nan=False)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..errors import BackendUnavailableError, OptionError
+from ..errors import OptionError
 from ..feeds.feed import ENCODINGS
 from ..livesettings import read_settings, read_toml, settings_to_table
 from ..livesources import SOURCES
+from ..programs import program_command
+from ..providers import PROVIDERS
 
 __all__ = ["LIVE_MODULE", "add_parser", "run"]
 
@@ -49,6 +50,7 @@ def add_parser(commands: Any) -> None:
     add("--lossless", action="store_true", help="play a file as fast as inference goes and lose no frame")
     add = parser.add_argument_group("chain").add_argument
     add("--model", help="name or path of a model")
+    add("--providers", metavar="NAMES", help=f"what computes the network: {', '.join(PROVIDERS)}, with commas between several")
     add("--frame-ms", type=float, metavar="T", help="duration of a frame, ms")
     add("--min-confidence", type=float, metavar="P", help="drop bands below it")
     add("--reject", type=float, metavar="P", help="label bands below it Unknown; 0 for none")
@@ -95,6 +97,7 @@ def options_to_table(options: argparse.Namespace, table: Mapping[str, Any]) -> d
         "mode": "lossless" if options.lossless else None,
     }
     table.update({name: value for name, value in given.items() if value is not None})
+    _add(table, "inference", providers=options.providers)
     _add(table, "detection", min_confidence=options.min_confidence, reject=options.reject)
     _add(
         table,
@@ -140,20 +143,10 @@ def _add(table: dict[str, Any], section: str, **values: Any) -> None:
 
 def _become(arguments: list[str]) -> None:
     """Replace this process by the receiver: signals, exit code and standard streams are then its own."""
-    if importlib.util.find_spec("gnuradio") is None:
-        raise BackendUnavailableError(
-            f"rfseg live needs GNU Radio 3.10, which {sys.executable} cannot import: apt-get install gnuradio, and run"
-            " rfseg from the environment of scripts/demo (.venv/bin/rfseg)"
-        )
-    module = Path(*LIVE_MODULE.split("."), "__main__.py")
-    if not any((Path(folder) / module).is_file() for folder in sys.path):
-        raise BackendUnavailableError(
-            f"rfseg live needs the blocks of gr-rfseg, which {sys.executable} cannot find ({LIVE_MODULE}); build and"
-            " install them: scripts/demo does, or cmake --install build"
-        )
+    command = program_command(LIVE_MODULE, purpose="rfseg live")
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", LIVE_MODULE, *arguments])
+    os.execv(command[0], [*command, *arguments])
 
 
 def _gain(text: str) -> float | str:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from ..errors import BackendUnavailableError
+from ..providers import AUTO, PROVIDERS
 
 __all__ = [
     "DEFAULT_FOLDER",
     "add_json",
+    "add_providers",
     "add_threads",
     "count",
     "finite",
@@ -34,6 +36,14 @@ def add_threads(parser: Any) -> None:
     parser.add_argument(
         "--threads", type=natural, default=0, metavar="N", help="threads of the inference (default: one a core)"
     )
+
+
+def add_providers(parser: Any) -> None:
+    """``--providers``."""
+    parser.add_argument(
+        "--providers", default=AUTO, metavar="NAMES",
+        help=f"what computes the network: {', '.join(PROVIDERS)}, with commas between several (default: the first that works)",
+    )  # fmt: skip
 
 
 def finite(text: str) -> float:

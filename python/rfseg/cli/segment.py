@@ -19,7 +19,7 @@ from ..picture import RecordingPicture, require_matplotlib
 from ..pipeline import FrameResult, segment_recording
 from ..powercalibration import PowerCalibration
 from ..sigmf import Recording, open_recording
-from .options import DEFAULT_FOLDER, add_json, add_threads, finite, positive
+from .options import DEFAULT_FOLDER, add_json, add_providers, add_threads, finite, positive
 from .progress import bar
 from .report import Report
 from .table import format_bands
@@ -53,6 +53,7 @@ def add_parser(commands: Any) -> None:
     add("--no-picture", action="store_true", help="draw no picture")
     add_json(parser)
     add_threads(parser)
+    add_providers(parser)
     add = parser.add_argument_group("what the file does not say itself; raw IQ needs the first two").add_argument
     add("--samp-rate", type=positive, metavar="HZ", help="complex samples per second")
     add("--datatype", metavar="TYPE", help="of the samples: cf32, ci16, ci8, cu8 ... or complex64, int16, int8")
@@ -73,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
     recording = open_recording(
         options.recording, samp_rate=options.samp_rate, datatype=options.datatype, center_freq=options.center_freq
     )
-    session = Session(options.model, threads=options.threads)
+    session = Session(options.model, threads=options.threads, providers=options.providers)
     report = Report(recording=recording, contract=session.contract)
     _check_hash(recording, report)
     rules = BandRules.for_model(session.contract, reject=options.reject, mask_dc=not options.keep_dc)

@@ -61,7 +61,7 @@ class Receiver(gr.top_block):
         self._min_confidence = settings.detection.min_confidence
         self.feeds = [LiveFeed(feed, mode=settings.mode, on_note=on_note) for feed in settings.feeds]
         self._item_type = getattr(settings.source, "item_type", "complex64")
-        session = Session(settings.model, threads=settings.inference.threads)
+        session = Session(settings.model, threads=settings.inference.threads, providers=settings.inference.providers)
         self.source = make_source(settings.source, ITEM_SIZES)
         self.chain = self._make_chain(session)
         self._limit = _ENDLESS if settings.duration is None else max(1, round(settings.duration * self.source.samp_rate))
@@ -90,6 +90,7 @@ class Receiver(gr.top_block):
             queue_depth=inference.queue_depth,
             policy=inference.policy,
             threads=inference.threads,
+            providers=inference.providers,
             min_bandwidth=detection.min_bandwidth,
             min_duration=detection.min_duration,
             min_confidence=detection.min_confidence,

@@ -1,0 +1,142 @@
+"""One network for several receivers: sessions that are shared by name.
+
+Each receiver has its own chain, queue and counters and asks for one frame at a time.  Requests are served in the order
+in which they came, so a receiver that asks all the time still has every other one served between two of its frames.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+
+from .errors import OptionError
+from .inference import Session, find_model
+from .providers import AUTO
+
+__all__ = ["SharedSession", "session_opener", "shared_session"]
+
+_BATCH_ON_ACCELERATOR = 8  # frames in one call; on processors each costs as much as alone
+
+_shared: weakref.WeakValueDictionary[tuple[str, str, int, str], SharedSession] = weakref.WeakValueDictionary()
+_opening = threading.Lock()
+
+
+@dataclass(eq=False)
+class _Request:
+    """Frames of one caller, and what became of them."""
+
+    rows: np.ndarray
+    outcome: tuple[np.ndarray, np.ndarray] | None = None
+    error: Exception | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.outcome is not None or self.error is not None
+
+
+class SharedSession:
+    """A session that several threads ask, one call of the network at a time.
+
+    Requests that wait together go into one call where that pays: up to ``batch`` frames of equal width.
+
+    Parameters
+    ----------
+    session : Session
+    batch : int or None
+        Most frames in a call; None: 8 on a GPU, 1 on processors, where a frame in a batch costs as much as alone.
+    """
+
+    def __init__(self, session: Session, *, batch: int | None = None) -> None:
+        if batch is not None and batch < 1:
+            raise OptionError(f"batch={batch!r} must be at least 1 frame, or None")
+        self.contract = session.contract
+        self._session = session
+        self._batch = batch or (_BATCH_ON_ACCELERATOR if session.provider in ("cuda", "tensorrt") else 1)
+        self._changed = threading.Condition()
+        self._waiting: deque[_Request] = deque()
+        self._is_busy = False
+
+    @property
+    def provider(self) -> str:
+        """What computes."""
+        return self._session.provider
+
+    def run(self, rows: np.ndarray, limits: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """As :meth:`rfseg.inference.Session.run`; waits for the requests that came before."""
+        if limits is not None:
+            return self._session.run(rows, limits)
+        request = _Request(rows)
+        with self._changed:
+            self._waiting.append(request)
+            self._changed.wait_for(lambda: request.is_done or (not self._is_busy and self._waiting[0] is request))
+            batch = [] if request.is_done else self._take()
+            self._is_busy = self._is_busy or bool(batch)
+        if batch:
+            try:
+                self._run(batch)
+            except Exception as error:  # the backend's exceptions share no base class; each caller gets it
+                for asked in batch:
+                    asked.error = error
+            with self._changed:
+                self._is_busy = False
+                self._changed.notify_all()
+        if request.error is not None:
+            raise request.error
+        return request.outcome
+
+    def _take(self) -> list[_Request]:
+        """The oldest request, and those right behind it that fit into one call with it."""
+        batch = [self._waiting.popleft()]
+        frames = len(batch[0].rows)
+        while self._waiting:
+            rows = self._waiting[0].rows
+            if frames + len(rows) > self._batch or rows.shape[1:] != batch[0].rows.shape[1:]:
+                break
+            batch.append(self._waiting.popleft())
+            frames += len(rows)
+        return batch
+
+    def _run(self, batch: list[_Request]) -> None:
+        if len(batch) == 1:
+            batch[0].outcome = self._session.run(batch[0].rows)
+            return
+        masks, confidences = self._session.run(np.concatenate([request.rows for request in batch]))
+        begin = 0
+        for request in batch:
+            end = begin + len(request.rows)
+            request.outcome = masks[begin:end], confidences[begin:end]
+            begin = end
+
+
+def shared_session(name: str, model: str | Path, *, threads: int = 0, providers: str = AUTO) -> SharedSession:
+    """The session of a name, model, number of threads and providers: the same one for all who ask while anybody holds it.
+
+    Raises
+    ------
+    RfsegError
+        As :class:`rfseg.inference.Session`.
+    """
+    key = name, str(find_model(model).resolve()), threads, providers
+    with _opening:
+        session = _shared.get(key)
+        if session is None:
+            session = _shared[key] = SharedSession(Session(model, threads=threads, providers=providers))
+        return session
+
+
+def session_opener(
+    *, threads: int, providers: str = AUTO, share: str = ""
+) -> Callable[[str | Path], Session | SharedSession]:
+    """What opens a model by name or file: for a caller alone, or, with a name in ``share``, for all callers of that name."""
+    if not isinstance(share, str):
+        raise OptionError(f"share={share!r} must be a name, or empty for a network of one's own")
+    if share:
+        return partial(shared_session, share, threads=threads, providers=providers)
+    return partial(Session, threads=threads, providers=providers)
