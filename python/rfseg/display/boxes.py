@@ -19,6 +19,7 @@ __all__ = ["BandBoxes", "draw_boxes"]
 
 _LONGEST_GAP = 0.02  # of the time shown: bands of one label closer than this share a box
 _SHORTEST_GAP = 4e-3  # s; longer than the interval of most radars' pulses
+_SMALL = 12.0  # pixels; smaller boxes have thinner edges
 _PAD = (4.0, 1.5)  # pixels around a text on its plate
 
 
@@ -121,19 +122,23 @@ def draw_boxes(
     for item in placed:
         is_dashed = item.group.guess is not None
         colour = class_colour(item.group.class_id)
-        shapes.append(Box(rect=item.rect, colour=theme.casing, width=4.0))
-        shapes.append(Box(rect=item.rect, colour=colour, width=2.0, is_dashed=is_dashed))
+        width = 1.0 if min(item.rect.width, item.rect.height) < _SMALL else 2.0
+        shapes.append(Box(rect=item.rect, colour=theme.casing, width=width + 2.0))
+        shapes.append(Box(rect=item.rect, colour=colour, width=width, is_dashed=is_dashed))
     return shapes + _draw_texts(placed, plot, measure)
 
 
 def _draw_texts(placed: Sequence[_Placed], plot: Plot, measure: Measure) -> list[Shape]:
+    """Texts, first those of the bands that have a name; a doubtful one is only written where it fits into its box."""
+    placed = sorted(placed, key=lambda p: p.group.guess is not None)
     inset = [Rect(p.rect.left + 3, p.rect.top + 3, p.rect.right - 3, p.rect.bottom - 3) for p in placed]
     sizes = []
     for item in placed:
         measured = [measure(text, "small") for text in item.texts]
         sizes.append([(width + 2 * _PAD[0], height + 2 * _PAD[1]) for width, height in measured])
     shapes: list[Shape] = []
-    for item, found in zip(placed, place_labels(inset, sizes, plot.rect), strict=True):
+    is_free = [item.group.guess is None for item in placed]
+    for item, found in zip(placed, place_labels(inset, sizes, plot.rect, may_leave=is_free), strict=True):
         if found is None:
             continue
         version, rect = found

@@ -12,7 +12,11 @@ _GAP = 2.0  # pixels between a box and a text outside it
 
 
 def place_labels(
-    boxes: Sequence[Rect], sizes: Sequence[Sequence[tuple[float, float]]], bounds: Rect
+    boxes: Sequence[Rect],
+    sizes: Sequence[Sequence[tuple[float, float]]],
+    bounds: Rect,
+    *,
+    may_leave: Sequence[bool] | None = None,
 ) -> list[tuple[int, Rect] | None]:
     """Where the text of each box goes.
 
@@ -27,6 +31,8 @@ def place_labels(
         For each box, width and height of its text, from the fullest version to the shortest, pixels.
     bounds : Rect
         Of the plot.
+    may_leave : sequence of bool or None
+        For each box, whether its text may stand outside it; None where all may.
 
     Returns
     -------
@@ -35,12 +41,12 @@ def place_labels(
     """
     taken: list[Rect] = []
     places: list[tuple[int, Rect] | None] = []
-    for box, versions in zip(boxes, sizes, strict=True):
+    for box, versions, is_free in zip(boxes, sizes, may_leave or [True] * len(boxes), strict=True):
         found = next(
             (
                 (version, place)
                 for version, place in _candidates(box, versions, bounds)
-                if bounds.holds(place) and not any(place.meets(other) for other in taken)
+                if bounds.holds(place) and (is_free or box.holds(place)) and not any(place.meets(other) for other in taken)
             ),
             None,
         )

@@ -16,7 +16,7 @@ from .axes import Plot, draw_frame, draw_x_axis, draw_y_axis
 from .boxes import BandBoxes, draw_boxes
 from .shapes import Image, Line, Measure, Rect, Shape, Text
 from .themes import DARK, Theme, overlay_table, ramp_pixels, waterfall_pixels
-from .waterfall import FrameRows, Waterfall
+from .waterfall import NOT_INFERRED_RANK, FrameRows, Waterfall, WaterfallImage
 
 __all__ = ["LevelRange", "SegmentationView"]
 
@@ -101,7 +101,7 @@ class SegmentationView:
         self.set_opacity(opacity)
         self.set_levels(levels)
         self._plot: Plot | None = None
-        self._image = None
+        self._image: WaterfallImage | None = None
 
     def set_time_span(self, time_span: float) -> None:
         """Time that is shown from now on, s; what was shown is forgotten."""
@@ -159,6 +159,11 @@ class SegmentationView:
                 newest=self._top_sample, samp_rate=waterfall.geometry.samp_rate, hidden=self.hidden,
             )  # fmt: skip
         return shapes + self._draw_axes(plot, measure, low, high)
+
+    @property
+    def has_not_inferred(self) -> bool:
+        """Whether the newest picture shows what no model has judged."""
+        return self._image is not None and bool((self._image.ranks == NOT_INFERRED_RANK).any())
 
     def freq_at(self, x: float, y: float) -> float | None:
         """Frequency under the pointer, Hz: RF where the centre is known, else from the centre; None outside the plot."""

@@ -11,14 +11,14 @@ from ..colours import NOT_INFERRED_COLOUR, class_colour, to_rgb
 from ..contract import NOT_INFERRED
 from ..errors import OptionError
 from ..maskmerging import MaskOrder
-from .waterfall import EMPTY, WaterfallImage
+from .waterfall import EMPTY, NOT_INFERRED_RANK, WaterfallImage
 
 __all__ = ["DARK", "LIGHT", "THEMES", "Theme", "duty_pixels", "overlay_table", "ramp_pixels", "waterfall_pixels"]
 
 LEVELS = 256  # steps of the power scale
-_STRIPE = 8  # pixels from one stripe of what was not inferred to the next
-_DARKEST, _PALEST = 0.35, 0.45  # share of a class's colour, and of white in it, at the weak end of the scale
-_STRONGEST = 0.6  # share of a class's colour at the strong end of a light scale
+STRIPE = 8  # pixels from one stripe of what was not inferred to the next
+_DARKEST, _PALEST = 0.35, 0.7  # share of a class's colour, and of white in it, at the weak end of the scale
+_STRONGEST = 1.0  # share of a class's colour at the strong end of a light scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ LIGHT = Theme(
     accent="#0072B2",
     free="#007A59",
     weak="#F7F8FA",
-    strong="#14171B",
+    strong="#39424D",
     stripe="#B9C1CA",
     duty=("#F8FAFC", "#CBE3F3", "#86BFE3", "#2F87BF", "#083F6B"),
 )
@@ -83,7 +83,7 @@ def waterfall_pixels(image: WaterfallImage, table: np.ndarray, *, low: float, hi
     levels = np.nan_to_num(levels, copy=False).astype(np.uint8)
     ranks = image.ranks.copy()
     lines, bins = np.indices(ranks.shape, sparse=True)
-    ranks[(ranks == 1) & ((lines + bins) % _STRIPE < 2)] = len(table) - 1
+    ranks[(ranks == NOT_INFERRED_RANK) & ((lines + bins) % STRIPE < 2)] = len(table) - 1
     return table[ranks, levels]
 
 

@@ -14,10 +14,11 @@ from ..errors import OptionError
 from ..geometry import Frame, Geometry
 from ..maskmerging import MaskOrder
 
-__all__ = ["EMPTY", "FrameRows", "Retune", "Waterfall", "WaterfallImage"]
+__all__ = ["EMPTY", "NOT_INFERRED_RANK", "FrameRows", "Retune", "Waterfall", "WaterfallImage"]
 
 MAX_LINES = 512
 EMPTY = 0  # rank of a pixel of which nothing is known; the ranks of MaskOrder follow it
+NOT_INFERRED_RANK = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,10 @@ class SegmentationPanel(Panel):
             self._draw_swatch(class_id)
             self.header.insertWidget(place, button)
             place += 1
+        self._not_inferred = QtWidgets.QLabel("\N{SQUARE WITH UPPER RIGHT TO LOWER LEFT FILL} not inferred", objectName="caption")
+        self._not_inferred.setToolTip("Grey stripes: the model has not judged this")
+        self._not_inferred.hide()
+        self.header.insertWidget(place, self._not_inferred)
         self.boxes = QtWidgets.QPushButton("Boxes", objectName="boxes", checkable=True, checked=view.has_boxes)
         self.boxes.setToolTip("Show or hide the boxes of bands")
         self.boxes.toggled.connect(self._show_boxes)
@@ -49,6 +53,11 @@ class SegmentationPanel(Panel):
         for widget in (QtWidgets.QLabel("Mask", objectName="caption"), self.opacity, self.boxes):
             self.header.insertWidget(end, widget)
             end += 1
+
+    def tick(self) -> None:
+        """Draw; and explain the stripes where there are any."""
+        super().tick()
+        self._not_inferred.setVisible(self._view.has_not_inferred)
 
     def show_opacity(self) -> None:
         """Move the slider to where the view's opacity is."""
