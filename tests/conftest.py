@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -39,6 +40,11 @@ class Broker:
         self.process = subprocess.Popen([program, "-c", str(self._config)], stderr=subprocess.DEVNULL)
         _until(self._is_listening)
 
+    def save(self, database: Path) -> None:
+        """Have it write its sessions to disk, as it does now and then where ``persistence`` is on."""
+        self.process.send_signal(signal.SIGUSR1)
+        _until(database.exists)
+
     def kill(self) -> None:
         """As a crash does."""
         if self.process is not None:
@@ -52,13 +58,14 @@ class Broker:
 
 
 class Subscriber:
-    """Counts what a broker hands on."""
+    """Counts what a broker hands on; one with a name has a session that outlives a connection, and connects again."""
 
-    def __init__(self, port: int, topic: str) -> None:
+    def __init__(self, port: int, topic: str, *, name: str = "") -> None:
         import paho.mqtt.client as paho
 
         versions = getattr(paho, "CallbackAPIVersion", None)
-        self._client = paho.Client(*([versions.VERSION2] if versions else []))
+        version = [versions.VERSION2] if versions else []
+        self._client = paho.Client(*version, client_id=name, clean_session=not name)
         self.contents: list[bytes] = []
         self.topics: set[str] = set()
         subscribed = threading.Event()

@@ -7,6 +7,7 @@ has to make of it, by construction: nothing of it was measured.
 from __future__ import annotations
 
 import threading
+import time
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -215,12 +216,16 @@ class Air:
 class AirSource(gr.sync_block):
     """Plays the air with its tags, in pieces of random size, and posts UHD's overflow message at the gap.
 
-    It pauses before each sample of ``stops`` until :meth:`go_on`; ``reached`` counts the pauses.
+    It pauses before each sample of ``stops`` until :meth:`go_on`; ``reached`` counts the pauses.  With ``is_paced`` samples
+    come as a radio's do, at the rate of the clock.
     """
 
-    def __init__(self, air: Air, *, stops: tuple[int, ...] = (), seed: int = 1, count: int = COUNT) -> None:
+    def __init__(
+        self, air: Air, *, stops: tuple[int, ...] = (), count: int = COUNT, is_paced: bool = False, seed: int = 1
+    ) -> None:
         gr.sync_block.__init__(self, name="air_source", in_sig=None, out_sig=[(np.int16, 2)])
-        self._air, self._count = air, count
+        self._air, self._count, self._is_paced = air, count, is_paced
+        self._begin: float | None = None
         self._rng = np.random.default_rng(seed)
         self._tags, self._stops = tags(), list(stops)
         self._is_free = threading.Semaphore(0)
@@ -243,6 +248,8 @@ class AirSource(gr.sync_block):
         count = min(len(output_items[0]), end - start, int(self._rng.integers(1, 1 << 18)))
         if count == 0:
             return int(gr.WORK_DONE)
+        if self._is_paced:
+            self._wait(start + count)
         output_items[0][:count] = self._air.items(start, count)
         for sample, found in self._tags.items():
             if start <= sample < start + count:
@@ -252,6 +259,13 @@ class AirSource(gr.sync_block):
             told = pmt.dict_add(pmt.make_dict(), pmt.intern("overflows"), pmt.from_uint64(1))
             self.message_port_pub(pmt.intern("async_msgs"), pmt.cons(pmt.intern("uhd_async_msg"), told))
         return count
+
+
+    def _wait(self, sample: int) -> None:
+        """Until a sample is due."""
+        if self._begin is None:
+            self._begin = time.monotonic()
+        time.sleep(max(0.0, self._begin + sample / SAMP_RATE - time.monotonic()))
 
 
 class AirSink(gr.sync_block):

@@ -7,10 +7,7 @@ feeds and a recorder is looked at from all sides; a broker that dies and live mo
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
-import threading
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Iterator
@@ -19,66 +16,26 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import gr, rfseg
-from jsonschema import Draft202012Validator
 
-from rfseg.feeds.messages import load_schema
 from rfseg.sigmf import open_recording
 
 
-def _load(name: str) -> ModuleType:
-    """A module beside this file, which pytest's import mode does not find by itself."""
-    spec = importlib.util.spec_from_file_location(f"rfseg_tests_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+def _load_kit() -> ModuleType:
+    """The module beside this file, which pytest's import mode does not find by itself."""
+    spec = importlib.util.spec_from_file_location("rfseg_golden_kit", Path(__file__).with_name("golden_kit.py"))
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-air, ears = _load("golden_air"), _load("golden_ears")
-until = ears.until
-SCHEMA = Draft202012Validator(load_schema())
-FRAME = air.GEOMETRY.frame_samples
-TIMEOUT = 60.0  # s; far beyond what a flowgraph here takes
+golden_kit = _load_kit()
+air, ears = golden_kit.air, golden_kit.ears
+check_track, frame_starts, plain, read_valid = (
+    golden_kit.check_track, golden_kit.frame_starts, golden_kit.plain, golden_kit.read_valid
+)  # fmt: skip
 QUOTA = 8_000_000  # bytes of recordings; less than the first frame of signal
 CELL = {"center_freq": 3.5e9, "prbs": 51, "numerology": 1, "origin": (air.BEGIN.seconds, 0.0)}
 _TAGS_OF_INFLUX = ("label", "model", "freq_reference")
-
-
-def plain(value: Any) -> Any:
-    """A message's content as JSON has it."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, (list, tuple, np.ndarray)) else value
-
-
-@lru_cache(maxsize=None)
-def read_valid(content: str | bytes) -> dict[str, Any]:
-    """A message that keeps the schema; several feeds say the same."""
-    message = json.loads(content)
-    SCHEMA.validate(message)
-    return message
-
-
-def frame_starts() -> list[int]:
-    """First samples of the frames, by the rules: a retune, the end of settling and a gap begin new ones."""
-    cuts = (0, air.RETUNE, air.SETTLED, air.GAP, air.COUNT)
-    return [start for first, after in zip(cuts, cuts[1:]) for start in range(first, after, FRAME)]
-
-
-def make_chain(session, *, mode: str, **options) -> rfseg.rf_segmenter:
-    """The chain of all runs."""
-    chain = rfseg.rf_segmenter(
-        air.SAMP_RATE,
-        model=session,
-        frame_duration=air.FRAME_DURATION,
-        mode=mode,
-        item_type="int16",
-        settling=air.SETTLING_TIME,
-        **options,
-    )
-    for name in ("hold", "pulse_hold", "max_absence"):
-        getattr(chain.tracker(), f"set_{name}")(getattr(air, name.upper()))
-    return chain
 
 
 class Golden:
@@ -93,7 +50,7 @@ class Golden:
         self.zeromq = ears.Zeromq(port)
         self.top, samples = gr.top_block(), air.Air()
         self.source, self.sink = air.AirSource(samples, stops=(0,)), air.AirSink(samples)
-        self.chain = make_chain(session, mode="lossless")
+        self.chain = golden_kit.make_chain(session, mode="lossless")
         self.occupancy = rfseg.occupancy()
         self.recorder = rfseg.sigmf_recorder(
             air.SAMP_RATE, folder / "iq", item_type="int16", record="all", mode="lossless", quota_bytes=QUOTA
@@ -135,13 +92,10 @@ class Golden:
         self.top.start()
         self.zeromq.wait()
         self.source.go_on()
-        waiter = threading.Thread(target=self.top.wait, daemon=True)
-        waiter.start()
-        waiter.join(TIMEOUT)
-        assert not waiter.is_alive(), "the flowgraph does not end"
+        golden_kit.run_to_end(self.top)
         frames = len(frame_starts())
         for ear in (self.mqtt, self.datagrams, self.zeromq):
-            until(lambda: len(ear.contents) >= frames)  # noqa: B023, called at once
+            ears.until(lambda: len(ear.contents) >= frames)  # noqa: B023, called at once
 
     def close(self) -> None:
         """Send all away."""
@@ -151,7 +105,7 @@ class Golden:
 
     def tags(self, key: str) -> list[tuple[int, Any]]:
         """Samples and contents of the tags of one key."""
-        return [(offset, pmt.to_python(value)) for offset, name, value in self.sink.tags if name == key]
+        return golden_kit.tags_of(self.sink, key)
 
     def lines(self, name: str) -> list[str]:
         """Of a file in the folder."""
@@ -169,17 +123,6 @@ def golden(kit, threshold_session, servers, tmp_path_factory) -> Iterator[Golden
         golden.close()
 
 
-def check_track(told: dict[str, Any], wanted) -> None:
-    """Everything that is known of a track by construction."""
-    assert told["label"] == wanted.label
-    for key, edge in zip(("freq_lower_edge", "freq_upper_edge"), wanted.source.edges):
-        assert abs(told[key] - edge) < air.BIN
-    assert abs(told["sample_start"] - wanted.start) < air.ROW
-    assert abs(told["sample_start"] + told["sample_count"] - wanted.stop) < air.ROW
-    assert (told["parents"], told["children"]) == (list(wanted.parents), list(wanted.children))
-    assert told["freq_reference"] == "rf"
-
-
 # -- tracks
 
 
@@ -191,7 +134,8 @@ def test_the_tracks_are_those_of_the_recording_and_no_others(golden):
     assert list(ends) == [1, 4, 7, 5, 6, 2, 8, 9, 10]  # in the order in which they end
     for wanted in air.TRACKS:
         check_track(ends[wanted.number], wanted)
-        assert ends[wanted.number]["reason"] == wanted.reason
+        end = ends[wanted.number]
+        assert (end["reason"], end["parents"], end["children"]) == (wanted.reason, [*wanted.parents], [*wanted.children])
 
 
 def test_times_of_tracks_are_those_of_the_air_over_the_gap(golden):

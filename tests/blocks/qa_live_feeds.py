@@ -1,14 +1,11 @@
-"""Whole chains with feeds: what every feed says equals the tags, and a broker that dies holds no sample up."""
+"""A whole chain in live mode: a broker that dies holds no sample up.  What feeds say is in ``qa_golden``."""
 
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 
-import pmt
-import zmq
 from gnuradio import blocks, gr, rfseg
 from jsonschema import Draft202012Validator
 
@@ -31,126 +28,6 @@ def until(condition) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         pause.wait(2e-3)
-
-
-def bands_of(contents: list[bytes]) -> list[dict]:
-    """Bands of valid messages, in order."""
-    messages = [json.loads(content) for content in contents]
-    for message in messages:
-        SCHEMA.validate(message)
-    assert [m["sequence"] for m in messages] == list(range(len(messages)))
-    assert [m["index"] for m in messages] == list(range(len(messages))) and messages[-1]["last"]
-    return [band for message in messages for band in message["bands"]]
-
-
-class Zeromq:
-    """A subscriber that is there before the first message."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = zmq.Context.instance().socket(zmq.SUB)
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, 10)  # ms
-        self._socket.subscribe("rfseg/bands")
-        self._socket.connect(f"tcp://127.0.0.1:{port}")
-        self.contents: list[bytes] = []
-
-    def wait(self) -> None:
-        """Until the publisher knows of it."""
-        assert self._monitor.poll(int(TIMEOUT * 1000))
-
-    def read(self) -> list[bytes]:
-        """What has come so far."""
-        while self._socket.poll(0):
-            self.contents.append(self._socket.recv_multipart()[1])
-        return self.contents
-
-    def close(self) -> None:
-        """Leave."""
-        self._socket.disable_monitor()
-        self._monitor.close(linger=0)
-        self._socket.close(linger=0)
-
-
-def test_what_every_feed_says_equals_the_tags(kit, threshold_model, broker, subscribe, tmp_path):
-    broker.start()
-    mqtt = subscribe(broker.port, "site/bands")
-    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    datagrams.bind(("127.0.0.1", 0))
-    datagrams.setblocking(False)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    path = tmp_path / "bands.jsonl"
-    feeds = [
-        rfseg.band_feed(destination, mode="lossless")
-        for destination in (
-            f"file:{path}", f"udp://:{datagrams.getsockname()[1]}", f"mqtt://:{broker.port}/site", f"zeromq://:{port}"
-        )  # fmt: skip
-    ]
-    count = 20 * FRAME + 1000
-    iq = kit.noise(count, level_db=-90.0, seed=4)
-    iq[FRAME // 2 : 8 * FRAME] += kit.comb(8 * FRAME - FRAME // 2, bins=64, first=10, last=20, level_db=-50.0)
-    iq[5 * FRAME :] += kit.comb(count - 5 * FRAME, bins=64, first=40, last=55, level_db=-55.0)
-    chain = rfseg.rf_segmenter(
-        SAMP_RATE, model=threshold_model, frame_duration=FRAME_DURATION, mode="lossless", center_freq=2e9
-    )
-    subscriber = Zeromq(port)
-    top, sink = gr.top_block(), kit.compare_sink(iq)
-    begin = threading.Event()
-
-    class HeldSource(kit.array_source):
-        """Begins when all receivers are there."""
-
-        def work(self, input_items: list, output_items: list) -> int:
-            """Write the next piece."""
-            begin.wait(TIMEOUT)
-            return super().work(input_items, output_items)
-
-    source = HeldSource(iq)
-    top.connect(source, chain, sink)
-    for feed in feeds:
-        top.msg_connect(chain, "bands", feed, "bands")
-    others = {port: rfseg.band_feed(f"file:{tmp_path / port}", mode="lossless") for port in ("status", "tracks")}
-    for port, feed in others.items():
-        top.msg_connect(chain, port, feed, port)
-    top.start()
-    subscriber.wait()
-    begin.set()
-    waiter = threading.Thread(target=top.wait, daemon=True)
-    waiter.start()
-    waiter.join(TIMEOUT)
-    assert not waiter.is_alive()
-
-    received = []
-    until(lambda: _receive(datagrams, received) == 21)
-    datagrams.close()
-    until(lambda: len(mqtt.contents) == 21)
-    until(lambda: len(subscriber.read()) == 21)
-    subscriber.close()
-    tags = [pmt.to_python(value) for _, key, value in sink.tags if key == "band_start"]
-    assert len(tags) > 20 and sink.differing == 0
-    starts = [offset for offset, key, _ in sink.tags if key == "band_start"]
-    assert starts == [tag["sample_start"] for tag in tags]
-    for contents in (path.read_bytes().splitlines(), received, mqtt.contents, subscriber.contents):
-        assert bands_of(contents) == tags
-    assert [feed.counts().dropped for feed in feeds] == [0] * 4
-    said = {port: [json.loads(line) for line in (tmp_path / port).read_text().splitlines()] for port in others}
-    for message in (*said["status"], *said["tracks"]):
-        SCHEMA.validate(message)
-    assert [feed.bad_messages() for feed in others.values()] == [0, 0]
-    assert {message["event"] for message in said["status"]} >= {"progress"}
-    onsets = [message["track"] for message in said["tracks"] if message["event"] == "onset"]
-    assert set(onsets) == {tag["track"] for tag in tags} and len(onsets) == chain.tracks() > 1
-
-
-def _receive(datagrams: socket.socket, received: list[bytes]) -> int:
-    """Read what is there; how many there are by now."""
-    try:
-        while True:
-            received.append(datagrams.recv(65536))
-    except BlockingIOError:
-        return len(received)
 
 
 def test_a_broker_that_dies_in_mid_run_holds_no_sample_up_and_every_loss_is_counted(
