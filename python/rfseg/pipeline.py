@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Iterator, Protocol, Sequence
@@ -30,6 +31,9 @@ __all__ = [
     "segment_recording",
     "segment_rows",
 ]
+
+
+_ROUNDING = 1e-6  # samples; of a time that is meant to be whole samples
 
 
 class FrameState(str, Enum):
@@ -82,6 +86,7 @@ def segment_recording(
     frame_duration: float | None = None,
     rules: BandRules | None = None,
     calibration: PowerCalibration | None = None,
+    settling: float = 0.0,
 ) -> Iterator[FrameResult]:
     """Segment a recording; memory does not grow with its length.
 
@@ -94,11 +99,13 @@ def segment_recording(
         None for the defaults, with the model's own thresholds of rejection.
     calibration : PowerCalibration or None
         Gives the bands power in dBm too.
+    settling : float
+        Time after a retune in which samples are not good, s: they are in frames of their own, which no model sees.
 
     Raises
     ------
     GeometryError
-        If the model does not cover the rate or the duration.
+        If the model does not cover the rate or the duration, or the settling time makes no sense.
     """
     contract = session.contract
     rules = BandRules.for_model(contract) if rules is None else rules
@@ -106,9 +113,12 @@ def segment_recording(
         frame_duration = fitting_frame_duration(contract, recording.sample_count / recording.samp_rate)
     geometry = contract.make_frame_geometry(recording.samp_rate, frame_duration=frame_duration)
     next_id, noise = 0, NoiseFloor()
-    for frame, iq in iter_frames(recording, geometry):
+    for frame, iq in iter_frames(recording, geometry, settling=settling):
         rows, limits, non_finite = _model_rows(contract, iq, geometry)
-        mask, confidence = segment_rows(session, rows, frame, geometry, limits=limits)
+        if frame.settling:
+            mask, confidence = not_inferred(geometry)
+        else:
+            mask, confidence = segment_rows(session, rows, frame, geometry, limits=limits)
         bands = mask_to_bands(
             mask,
             confidence,
@@ -134,21 +144,29 @@ def segment_recording(
         )
 
 
-def iter_frames(recording: Source, geometry: Geometry) -> Iterator[tuple[Frame, np.ndarray]]:
+def iter_frames(recording: Source, geometry: Geometry, *, settling: float = 0.0) -> Iterator[tuple[Frame, np.ndarray]]:
     """Cut a recording into frames: each sample belongs to exactly one.
 
-    A capture that begins inside a frame ends it, as a retune does in a flowgraph.
+    A capture that begins inside a frame ends it, as a retune does in a flowgraph; so does the end of the settling.
+
+    Parameters
+    ----------
+    settling : float
+        Time after a retune, a capture with another centre than the one before, in which samples are not good, s.
 
     Yields
     ------
     frame : Frame
     iq : complex64 ``(n,)``
-        The frame's samples and, where they exist in the same capture, the overhang after them.
+        The frame's samples and, where they exist in the same stretch, the overhang after them.
+
+    Raises
+    ------
+    GeometryError
+        If the settling time is below 0 or not finite.
     """
-    captures = list(recording.captures) or [(0, None, None)]
-    ends = [start for start, _, _ in captures[1:]] + [recording.sample_count]
     index = 0
-    for (begin, center_freq, rx_time), end in zip(captures, ends):
+    for begin, end, is_settling, (capture, center_freq, rx_time) in _stretches(recording, settling):
         for start in range(begin, end, geometry.frame_samples):
             valid_samples = min(geometry.frame_samples, end - start)
             frame = Frame(
@@ -158,12 +176,29 @@ def iter_frames(recording: Source, geometry: Geometry) -> Iterator[tuple[Frame, 
                 valid_samples=valid_samples,
                 samp_rate=recording.samp_rate,
                 center_freq=center_freq,
-                rx_time=None if rx_time is None else rx_time.after(start - begin, recording.samp_rate),
+                rx_time=None if rx_time is None else rx_time.after(start - capture, recording.samp_rate),
+                settling=is_settling,
                 last=start + valid_samples >= recording.sample_count,
             )
             length = min(geometry.frame_samples + geometry.overhang, end - start)
             yield frame, recording.read(start, length)
             index += 1
+
+
+def _stretches(recording: Source, settling: float) -> Iterator[tuple[int, int, bool, tuple]]:
+    """Captures, each cut where the receiver has settled: first sample, end, whether it settles, the capture."""
+    if not (math.isfinite(settling) and settling >= 0):
+        raise GeometryError(f"settling={settling!r} is not a duration; give s, 0 or more")
+    captures = list(recording.captures) or [(0, None, None)]
+    ends = [start for start, _, _ in captures[1:]] + [recording.sample_count]
+    settled = 0  # samples from here on are good; a new capture at the same frequency changes nothing of that
+    for index, (capture, end) in enumerate(zip(captures, ends)):
+        begin = capture[0]
+        if index and capture[1] != captures[index - 1][1]:
+            settled = begin + math.ceil(settling * recording.samp_rate - _ROUNDING)
+        middle = min(max(begin, settled), end)
+        yield begin, middle, True, capture
+        yield middle, end, False, capture
 
 
 def segment_rows(

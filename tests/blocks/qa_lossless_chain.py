@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pmt
@@ -10,7 +11,8 @@ import pytest
 from gnuradio import gr, rfseg
 
 from rfseg.contract import Contract
-from rfseg.geometry import Geometry
+from rfseg.geometry import Geometry, RxTime
+from rfseg.pipeline import segment_recording
 
 SAMP_RATE = 15.36e6  # Hz
 FRAME_DURATION = 10e-3  # s; rows of 600 samples, so a segment's overhang is 6 % of a row
@@ -217,3 +219,45 @@ def test_no_band_is_told_of_while_the_receiver_settles(kit, threshold_model):
     assert [(m["sample"], m["settling_samples"]) for m in settled] == [(180_000, 80_000), (350_000, 50_000)]
     starts = [offset for offset, key, _ in sink.tags if key == "band_start"]
     assert starts and not any(100_000 <= s < 180_000 or 300_000 <= s < 350_000 for s in starts)
+
+
+def test_frames_and_bands_around_settling_are_those_of_the_reference(kit, threshold_session):
+    """The flowgraph against ``segment_recording``: a retune while the receiver settles, a gap, a frame that is cut."""
+    count, settling = 700_000, 50_000 / SAMP_RATE
+    iq = kit.noise(count, level_db=NOISE_DBFS, seed=3)
+    iq[40_000:] += kit.comb(count - 40_000, bins=64, first=20, last=30, level_db=BURST_DBFS)
+    begin = RxTime(seconds=5, fraction=0.75)
+    places = [(0, 1e9, 0), (100_000, 2e9, 0), (130_000, 3e9, 0), (300_000, 3e9, 7_000), (500_000, 1e9, 7_000)]
+    captures = [(start, center, begin.after(start + lost, SAMP_RATE)) for start, center, lost in places]
+    tags = {
+        start: [
+            ("rx_freq", pmt.from_double(center)),
+            ("rx_time", pmt.make_tuple(pmt.from_uint64(time.seconds), pmt.from_double(time.fraction))),
+        ]
+        for start, center, time in captures
+    }
+    top, log = gr.top_block(), kit.message_log()
+    chain = rfseg.rf_segmenter(
+        SAMP_RATE, model=threshold_session, frame_duration=2e-3, mode="lossless", settling=settling
+    )
+    source = kit.array_source(iq, tags=tags)
+    top.connect(source, chain)
+    top.msg_connect(chain, "bands", log, "in")
+    kit.run(top)
+    recording = SimpleNamespace(
+        samp_rate=SAMP_RATE, sample_count=count, captures=captures, read=lambda start, count: iq[start : start + count]
+    )
+    wanted = list(segment_recording(recording, threshold_session, frame_duration=2e-3, settling=settling))
+    frame = wanted[0].frame
+    keys = [key for key in vars(frame) if key not in ("center_freq", "rx_time")]
+    assert [[m[key] for key in keys] for m in log.messages] == [[getattr(r.frame, k) for k in keys] for r in wanted]
+    for message, result in zip(log.messages, wanted):
+        assert message["center_freq"] == result.frame.center_freq
+        assert message["rx_time"][0] == result.frame.rx_time.seconds
+        assert message["rx_time"][1] == pytest.approx(result.frame.rx_time.fraction, abs=1e-9)
+        assert len(message["bands"]) == len(result.bands) == (not message["settling"] and message["watermark"] > 40_000)
+        for band, expected in zip(message["bands"], result.bands):
+            exact = ("id", "label", "sample_start", "sample_count")
+            assert [band[key] for key in exact] == [getattr(expected, key) for key in exact]
+            for key in ("freq_lower_edge", "freq_upper_edge", "power_dbfs", "snr_db"):
+                assert band[key] == pytest.approx(getattr(expected, key), abs=0.01)

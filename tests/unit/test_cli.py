@@ -138,6 +138,8 @@ def test_a_retune_ends_a_frame_and_moves_the_band(segment_file, make_carrier, wr
     report = json.loads(out)
     assert [round(b["freq_lower_edge"] / 1e9) for b in report["bands"]] == [1, 2]
     assert [b["sample_start"] for b in report["bands"]] == [0, 5000]
+    _, out, _ = segment_file(path, "--json", "--settling", "1e-3")
+    assert [b["sample_start"] for b in json.loads(out)["bands"]] == [0, 5000 + ONE_MS]
 
 
 @pytest.mark.parametrize(("samples", "duration"), [(FRAME // 2, 10e-3), (ONE_MS, 1e-3), (100, 1e-3), (1, 1e-3)])
@@ -329,6 +331,7 @@ def test_a_disk_that_fills_up_is_refused_and_nothing_half_written_stays(
     [
         (["--samp-rate", "fast"], "--samp-rate: 'fast' is no number; give one such as 61.44e6"),
         (["--samp-rate", "-1"], "--samp-rate: '-1' is not above 0"),
+        (["--settling", "-1e-3"], "--settling: '-1e-3' is below 0"),
         (["--frame-ms", "0"], "--frame-ms: '0' is not above 0"),
         (["--center-freq", "nan"], "--center-freq: 'nan' is no number"),
         (["--threads", "-2"], "--threads: '-2' is no count; give an integer of at least 0"),

@@ -59,6 +59,32 @@ def test_new_capture_cuts_the_frame_and_sets_centre_and_time():
     assert all(iq[0] == f.sample_start for f, iq in frames)
 
 
+def test_after_a_retune_and_only_then_the_receiver_settles_in_frames_of_its_own():
+    geometry = make_geometry(SAMP_RATE, frame_duration=1e-3)
+    captures = [(0, 1e9, None), (20_000, 2e9, None), (30_000, 3e9, None), (60_000, 3e9, None), (120_000, 3e9, None)]
+    recording = Samples(np.arange(130_000).astype(np.complex64), captures)
+    frames = list(iter_frames(recording, geometry, settling=40_000 / SAMP_RATE))
+    settling = [(f.sample_start, f.valid_samples, f.center_freq) for f, _ in frames if f.settling]
+    assert settling == [
+        (20_000, 10_000, 2e9),
+        (30_000, 15_360, 3e9),
+        (45_360, 14_640, 3e9),
+        (60_000, 10_000, 3e9),  # a gap ends the frame and not the settling
+    ]
+    good = [f for f, _ in frames if not f.settling]
+    assert [f.sample_start for f in good] == [0, 15_360, 70_000, 85_360, 100_720, 116_080, 120_000]
+    assert [f.index for f, _ in frames] == list(range(11)) and good[-1].last
+    assert all(iq[0] == f.sample_start for f, iq in frames)
+    assert frames[5][1].size == 10_000  # no segment reads on into good samples
+
+
+@pytest.mark.parametrize("settling", [-1e-3, float("nan"), float("inf")])
+def test_a_settling_time_that_makes_no_sense_is_refused(settling):
+    geometry = make_geometry(SAMP_RATE, frame_duration=1e-3)
+    with pytest.raises(GeometryError, match=r"settling=.* is not a duration; give s, 0 or more"):
+        next(iter_frames(Samples(np.zeros(100, np.complex64)), geometry, settling=settling))
+
+
 def test_only_the_very_last_frame_is_the_last_however_late_the_retunes_come():
     geometry = make_geometry(SAMP_RATE, frame_duration=1e-3)
     captures = [(0, 1e9, None), (2_000, 2e9, None), (4_000, 3e9, None)]

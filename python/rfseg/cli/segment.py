@@ -80,7 +80,14 @@ def run(options: argparse.Namespace) -> None:
     rules = BandRules.for_model(session.contract, reject=options.reject, mask_dc=not options.keep_dc)
     calibration = None if options.calibration is None else PowerCalibration.read(options.calibration)
     frame_duration = None if options.frame_ms is None else options.frame_ms * 1e-3
-    results = segment_recording(recording, session, frame_duration=frame_duration, rules=rules, calibration=calibration)
+    results = segment_recording(
+        recording,
+        session,
+        frame_duration=frame_duration,
+        rules=rules,
+        calibration=calibration,
+        settling=options.settling,
+    )
     _segment(recording, session, report, options.out, results, draw=not options.no_picture)
     for warning in report.warnings:
         print(f"rfseg: warning: {warning}", file=sys.stderr)
