@@ -67,6 +67,13 @@ def test_every_example_says_what_it_does() -> None:
     assert [path.name for path in examples if not path.with_suffix(".md").is_file()] == []
 
 
+def test_the_index_of_examples_names_each() -> None:
+    folder = ROOT / "examples"
+    index = set(LINK.findall((folder / "README.md").read_text("utf-8")))
+    pages = {path.name for path in _tracked() if path.parent == folder and path.suffix == ".md"} - {"README.md"}
+    assert pages and sorted(pages - index) == []
+
+
 def test_companion_writes_its_program_over_no_example() -> None:
     flowgraphs = [path for path in _tracked() if path.suffix == ".grc"]
     assert flowgraphs
