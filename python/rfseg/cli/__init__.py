@@ -38,6 +38,8 @@ COMMANDS = {
         "train": "train a network",
     },
     "this machine": {
+        "doctor": "check the installation, and say how to mend it",
+        "bench": "measure what this machine keeps up with",
         "completion": "print the completion script of a shell",
     },
 }  # what --help prints, by group

@@ -97,8 +97,9 @@ def _commands(parser: argparse.ArgumentParser, helps: dict[str, str], path: tupl
 
 
 def _value(action: argparse.Action, path: tuple[str, ...]) -> _Value:
-    if action.choices is not None:
-        return _Value(kind="words", words=tuple(map(str, action.choices)))
+    words = action.choices if action.choices is not None else getattr(action, "words", None)
+    if words is not None:
+        return _Value(kind="words", words=tuple(map(str, words)))
     if action.dest == "model":
         return _Value(kind="models")
     if action.dest == "recipe":
