@@ -46,10 +46,13 @@ LIBRARY = {  # pages of the reference: title, modules
 
 
 def on_config(config: Any) -> Any:
-    """Give each entry of the navigation that ends in ``/*`` the pages of that folder."""
+    """Give each entry of the navigation that ends in ``/*`` the pages of that folder, and "How to" those that nobody names."""
     pages = [*(f"reference/blocks/{name}.md" for name in grc_blocks()), *(f"reference/library/{name}.md" for name in LIBRARY)]
     pages += [*outer_pages().values(), *sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))]
     config["nav"] = _expand(config["nav"], pages)
+    named = json.dumps(config["nav"])
+    (howto,) = (entry["How to"] for entry in config["nav"] if "How to" in entry)
+    howto += [page for page in pages if f'"{page}"' not in named and not page.startswith("examples/")]
     return config
 
 
