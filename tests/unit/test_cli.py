@@ -331,7 +331,7 @@ def test_a_disk_that_fills_up_is_refused_and_nothing_half_written_stays(
     [
         (["--samp-rate", "fast"], "--samp-rate: 'fast' is no number; give one such as 61.44e6"),
         (["--samp-rate", "-1"], "--samp-rate: '-1' is not above 0"),
-        (["--settling", "-1e-3"], "--settling: '-1e-3' is below 0"),
+        (["--settling", "-1"], "--settling: '-1' is below 0"),
         (["--frame-ms", "0"], "--frame-ms: '0' is not above 0"),
         (["--center-freq", "nan"], "--center-freq: 'nan' is no number"),
         (["--threads", "-2"], "--threads: '-2' is no count; give an integer of at least 0"),

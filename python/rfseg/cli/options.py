@@ -19,6 +19,7 @@ __all__ = [
     "count",
     "finite",
     "natural",
+    "not_negative",
     "positive",
     "training_packages",
 ]
@@ -62,6 +63,14 @@ def positive(text: str) -> float:
     value = finite(text)
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """A number of at least 0."""
+    value = finite(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is below 0")
     return value
 
 

@@ -19,7 +19,7 @@ from ..picture import RecordingPicture, require_matplotlib
 from ..pipeline import FrameResult, segment_recording
 from ..powercalibration import PowerCalibration
 from ..sigmf import Recording, open_recording
-from .options import DEFAULT_FOLDER, add_json, add_providers, add_threads, finite, positive
+from .options import DEFAULT_FOLDER, add_json, add_providers, add_threads, finite, not_negative, positive
 from .progress import bar
 from .report import Report
 from .table import format_bands
@@ -50,6 +50,10 @@ def add_parser(commands: Any) -> None:
         help="what 0 dBFS is at the receiver's input, dBm, or a CSV file of lines Hz,dBm; bands then have power in dBm too",
     )  # fmt: skip
     add("--keep-dc", action="store_true", help="the spike at the centre is a signal and not the receiver's")
+    add(
+        "--settling", type=not_negative, default=0.0, metavar="S",
+        help="time after a retune in which the samples are not good and no bands are looked for, s (default: %(default)g)",
+    )  # fmt: skip
     add("--no-picture", action="store_true", help="draw no picture")
     add_json(parser)
     add_threads(parser)
