@@ -58,7 +58,7 @@ def receive(address: str, samples: np.ndarray, total: int, stop: threading.Event
 def main() -> int:
     """Read the command line and exchange samples; 1 if what comes is not what was sent."""
     parser = argparse.ArgumentParser(description="A base station and a terminal that exchange IQ by ZeroMQ.")
-    parser.add_argument("--milliseconds", type=int, default=400, help="to exchange (default: %(default)s)")
+    parser.add_argument("--milliseconds", type=int, default=200, help="to exchange (default: %(default)s)")
     names = ("station-tx", "terminal-rx", "terminal-tx", "station-rx")
     for name, port in zip(names, (2000, 2100, 2001, 2101)):
         parser.add_argument(f"--{name}", default=f"tcp://127.0.0.1:{port}", help="(default: %(default)s)")
