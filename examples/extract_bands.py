@@ -13,7 +13,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pmt
 from gnuradio import gr, rfseg
 from gnuradio.rfseg.extraction_messages import excerpt_from_pmt
@@ -23,35 +22,12 @@ from rfseg.atomic import make_folder, replacing
 from rfseg.datatype import Datatype
 from rfseg.errors import RfsegError
 from rfseg.extraction import Excerpt
-from rfseg.geometry import RxTime
 from rfseg.inference import DEFAULT_MODEL
 from rfseg.recording.metadata import format_datetime, make_header
 from rfseg.sigmf import Recording, open_recording
 
 RECORDING = Path(__file__).parent / "data" / "demo.sigmf-meta"
-BEGIN = RxTime(seconds=1_769_860_800, fraction=0.0)  # where the recording tells no time; 2026-01-31T12:00:00Z
-
-
-class receiver(gr.sync_block):
-    """Plays a recording with the tags of a radio on its first sample."""
-
-    def __init__(self, recording: Recording) -> None:
-        gr.sync_block.__init__(self, name="receiver", in_sig=None, out_sig=[np.complex64])
-        self._recording = recording
-
-    def work(self, input_items: list, output_items: list) -> int:
-        """Read on."""
-        begin = self.nitems_written(0)
-        count = min(len(output_items[0]), self._recording.sample_count - begin)
-        if count == 0:
-            return -1  # the end
-        if begin == 0:
-            time = pmt.make_tuple(pmt.from_uint64(BEGIN.seconds), pmt.from_double(BEGIN.fraction))
-            self.add_item_tag(0, 0, pmt.intern(rfseg.keys.RX_TIME), time)
-            if self._recording.center_freq is not None:
-                self.add_item_tag(0, 0, pmt.intern(rfseg.keys.RX_FREQ), pmt.from_double(self._recording.center_freq))
-        output_items[0][:count] = self._recording.read(begin, count)
-        return count
+BEGIN = (1_769_860_800, 0.0)  # s; where the recording tells no time; 2026-01-31T12:00:00Z
 
 
 class excerpt_writer(gr.basic_block):
@@ -96,7 +72,7 @@ def write(folder: Path, name: str, excerpt: Excerpt) -> None:
 def extract(recording: Recording, folder: Path, *, model: str, out_rate: float) -> list[Excerpt]:
     """Run the flowgraph; the excerpts in the order of their first samples."""
     top = gr.top_block("Extract bands")
-    source = receiver(recording)
+    source = rfseg.recording_source(recording, rx_time=BEGIN)
     segmenter = rfseg.rf_segmenter(recording.samp_rate, model=model, mode="lossless")
     extractor = rfseg.band_extractor(recording.samp_rate, out_rate, output="pdus", max_pause=5e-3)
     writer = excerpt_writer(folder)
@@ -108,10 +84,10 @@ def extract(recording: Recording, folder: Path, *, model: str, out_rate: float) 
     return sorted(writer.excerpts, key=lambda excerpt: (excerpt.sample_start, excerpt.center_freq))
 
 
-def describe(excerpt: Excerpt) -> str:
-    """What an excerpt is, and when."""
+def describe(excerpt: Excerpt, samp_rate: float) -> str:
+    """What an excerpt is, and when; its samples were counted at ``samp_rate`` Hz."""
     band = excerpt.band
-    begin = excerpt.rx_time.seconds - BEGIN.seconds + (excerpt.rx_time.fraction - BEGIN.fraction)
+    begin = excerpt.sample_start / samp_rate
     return (
         f"{band.label:8s} track {band.track}  {excerpt.center_freq / 1e6:8.3f} MHz  {band.bandwidth / 1e6:5.3f} MHz wide"
         f"  {begin * 1e3:6.3f} ms + {excerpt.iq.size / excerpt.samp_rate * 1e3:6.3f} ms"
@@ -127,8 +103,9 @@ def main() -> int:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name or file of a model (default: %(default)s)")
     options = parser.parse_args()
     try:
-        for excerpt in extract(open_recording(options.recording), options.out, model=options.model, out_rate=options.rate):
-            print(describe(excerpt))
+        recording = open_recording(options.recording)
+        for excerpt in extract(recording, options.out, model=options.model, out_rate=options.rate):
+            print(describe(excerpt, recording.samp_rate))
     except RfsegError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pmt
 from gnuradio import blocks, gr, rfseg
-from gnuradio.rfseg.live.recording_source import recording_source
 from gnuradio.rfseg.messages import event_from_pmt
 
 from rfseg.errors import RfsegError
@@ -63,7 +62,7 @@ class tag_counter(gr.sync_block):
 def receive(recording: Recording, session: RemoteSession, seconds: float) -> tag_counter:
     """Run the flowgraph; the block at its end."""
     top = gr.top_block("Remote inference")
-    source = recording_source(recording, is_paced=True, is_repeated=True)
+    source = rfseg.recording_source(recording, is_paced=True, is_repeated=True)
     head = blocks.head(gr.sizeof_gr_complex, round(seconds * recording.samp_rate))
     segmenter = rfseg.rf_segmenter(recording.samp_rate, model=session)  # live: samples do not wait for the network
     sink, printer = tag_counter(), status_printer(session)

@@ -33,31 +33,6 @@ from rfseg.sigmf import Recording, open_recording
 from rfseg.spectrogram import frame_rows
 
 
-class recording_source(gr.sync_block):
-    """Plays a recording of any datatype, with ``rx_freq`` and ``rx_time`` tags where its captures begin."""
-
-    def __init__(self, recording: Recording) -> None:
-        gr.sync_block.__init__(self, name="recording_source", in_sig=None, out_sig=[np.complex64])
-        self._recording = recording
-
-    def work(self, input_items: list, output_items: list) -> int:
-        """Read on."""
-        begin = self.nitems_written(0)
-        count = min(len(output_items[0]), self._recording.sample_count - begin)
-        if count == 0:
-            return -1  # the end
-        output_items[0][:count] = self._recording.read(begin, count)
-        for start, center_freq, rx_time in self._recording.captures:
-            if not begin <= start < begin + count:
-                continue
-            if center_freq is not None:
-                self.add_item_tag(0, start, pmt.intern(rfseg.keys.RX_FREQ), pmt.from_double(center_freq))
-            if rx_time is not None:
-                time = pmt.make_tuple(pmt.from_uint64(rx_time.seconds), pmt.from_double(rx_time.fraction))
-                self.add_item_tag(0, start, pmt.intern(rfseg.keys.RX_TIME), time)
-        return count
-
-
 class tag_counter(gr.sync_block):
     """Takes the tagged IQ and counts what arrives; a place for a demodulator."""
 
@@ -90,7 +65,7 @@ class bands_collector(gr.basic_block):
 def run_flowgraph(recording: Recording, session: Session, *, frame_duration: float) -> tuple[list[BandsMessage], int]:
     """Messages of all frames, and the number of bands that are tagged on the samples."""
     top = gr.top_block("Segment a recording")
-    source = recording_source(recording)
+    source = rfseg.recording_source(recording)
     segmenter = rfseg.rf_segmenter(
         recording.samp_rate, model=session, frame_duration=frame_duration, mode="lossless"
     )

@@ -29,7 +29,7 @@ BLOCKS = [path for path in FILES if path not in VARIABLES]
 TIMEOUT = 120  # s
 # What GRC leaves to the user: a variable of the flowgraph, a file to choose, a rate to be had.
 NOT_PASSED = {"check", "gui_hint"}  # what the model says of rate and duration; where a widget goes
-OWN_DEFAULTS = {"samp_rate", "destination", "out_rate"}
+OWN_DEFAULTS = {"samp_rate", "destination", "out_rate", "recording"}
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from .mask_to_bands import mask_to_bands
 from .model import model
 from .occupancy import occupancy
 from .occupancy_display import occupancy_display
+from .recording_source import recording_source
 from .rf_segmenter import rf_segmenter
 from .rfseg_python import keys
 from .scan_planner import scan_planner
@@ -34,6 +35,7 @@ __all__ = [
     "model",
     "occupancy",
     "occupancy_display",
+    "recording_source",
     "rf_segmenter",
     "scan_planner",
     "segmentation_display",

@@ -11,8 +11,8 @@ from rfseg.errors import OptionError, SourceError
 from rfseg.livesources import FileSettings, SoapySettings, SourceSettings, UhdSettings, ZeromqSettings
 from rfseg.sigmf import open_recording
 
+from ..recording_source import recording_source
 from .radios import SoapyRadio, UhdRadio
-from .recording_source import recording_source
 
 __all__ = ["LiveSource", "RecordingPlayer", "ZeromqStream", "end_source", "make_source"]
 
