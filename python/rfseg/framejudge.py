@@ -12,7 +12,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Protocol
+from typing import Callable, Mapping, Protocol
 
 import numpy as np
 
@@ -55,6 +55,8 @@ class FrameOutcome:
         255 and 0 throughout unless the state is ``inferred``.
     model : str
         Name of the model in use at that frame.
+    reject : dict
+        Of that model: label to the confidence below which a band of it is doubtful, 0 to 1.
     duration : float
         Time that inference took, s; 0 where there was none.
     """
@@ -65,6 +67,7 @@ class FrameOutcome:
     rows: np.ndarray | None
     mask: np.ndarray
     confidence: np.ndarray
+    reject: Mapping[str, float]
     duration: float = 0.0
 
 
@@ -130,6 +133,7 @@ class FrameJudge:
             rows=rows,
             mask=mask,
             confidence=confidence,
+            reject=session.contract.reject_below,
             duration=time.monotonic() - begin,
         )
 
@@ -140,7 +144,13 @@ class FrameJudge:
     def _without_mask(self, frame: Frame, state: FrameState, rows: np.ndarray | None) -> FrameOutcome:
         mask, confidence = not_inferred(self.geometry)
         return FrameOutcome(
-            frame=frame, state=state, model=self.contract.name, rows=rows, mask=mask, confidence=confidence
+            frame=frame,
+            state=state,
+            model=self.contract.name,
+            rows=rows,
+            mask=mask,
+            confidence=confidence,
+            reject=self.contract.reject_below,
         )
 
 

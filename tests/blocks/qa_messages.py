@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pmt
 import pytest
 from gnuradio.rfseg.messages import BandsMessage, FrameTag, band_from_pmt, band_to_pmt, event_to_pmt
@@ -23,7 +25,7 @@ FRAME = Frame(
     settling=True,
     last=True,
 )
-TAG = FrameTag(frame=FRAME, non_finite=3, state=FrameState.INFERRED, model="threshold")
+TAG = FrameTag(frame=FRAME, non_finite=3, state=FrameState.INFERRED, model="threshold", reject={"LTE": 0.5, "NR": 0.0})
 BARE_TAG = FrameTag(frame=Frame(index=0, sample_start=0, sample_count=8, valid_samples=8, samp_rate=20e6))
 BAND = Band(
     label="LTE",
@@ -52,7 +54,7 @@ BARE_BAND = Band(
 )
 
 
-@pytest.mark.parametrize("tag", [TAG, BARE_TAG])
+@pytest.mark.parametrize("tag", [TAG, BARE_TAG, replace(TAG, reject={})])
 def test_frame_tags_survive_the_round_trip(tag):
     assert FrameTag.from_pmt(tag.to_pmt()) == tag
 
@@ -105,6 +107,8 @@ FRAME_DAMAGE = [
     ("rx_time", pmt.make_tuple(pmt.from_uint64(1), pmt.from_double(1.5)), "must lie in 0"),
     ("state", pmt.intern("lost"), "state is lost, expected one of inferred, dropped"),
     ("model", pmt.PMT_T, "model is #t, expected a symbol"),
+    ("reject", pmt.from_double(0.5), "reject is 0.5, expected a dictionary of labels and numbers from 0 to 1"),
+    ("reject", pmt.to_pmt({"LTE": 1.5}), "expected a dictionary of labels and numbers from 0 to 1"),
     ("valid_samples", pmt.from_uint64(0), "valid_samples=0 must lie in 1 to sample_count=30720"),
 ]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pmt
@@ -43,6 +45,40 @@ def test_a_model_has_thresholds_and_the_block_can_have_others(kit, threshold_mod
     assert (band["label"], band.get("guess"), band["class_id"]) == (label, guess, 1)
     (start,) = [value for _, key, value in sink.tags if key == "band_start"]
     assert (start if isinstance(start, dict) else pmt.to_python(start))["label"] == label
+
+
+@pytest.mark.parametrize("reject, labels", [(None, {"Unknown"}), (0.5, {"LTE"})])
+@pytest.mark.parametrize("mode", ["lossless", "live"])
+def test_another_model_brings_its_own_thresholds(kit, threshold_model, stub_session, tmp_path, mode, reject, labels):
+    content = Path(threshold_model).read_bytes()
+    old = b'"licence": "GPL-3.0-or-later", "mask_name": "mask", "metrics": {}'
+    new = b'"licence": "G", "mask_name": "mask", "reject_below": {"LTE": 0.9}'.ljust(len(old))
+    assert content.count(old) == 1 and len(new) == len(old)
+    doubting = tmp_path / "doubting.onnx"
+    doubting.write_bytes(content.replace(old, new))
+    frames = 6
+    iq = kit.noise(frames * FRAME, level_db=-90.0, seed=1)
+    iq += kit.comb(len(iq), bins=BINS, first=20, last=30, level_db=-50.0)  # LTE, with 0.8
+    chain = rfseg.rf_segmenter(
+        SAMP_RATE, model=stub_session, frame_duration=FRAME_DURATION, mode=mode, reject=reject, queue_depth=10, hold=5.0
+    )
+    top, source, sink, log = gr.top_block(), kit.array_source(iq), kit.compare_sink(iq), kit.message_log()
+    top.connect(source, chain, sink)
+    top.msg_connect(chain, "bands", log, "in")
+    stub_session.gate.clear()
+    top.start()
+    assert stub_session.begun.wait(20.0)  # the first frame is in work
+    chain.set_model(str(doubting))
+    deadline = time.monotonic() + 20.0
+    while chain._segmenter._judge._next is None:
+        assert time.monotonic() < deadline
+        time.sleep(1e-3)
+    stub_session.gate.set()
+    top.wait()
+    log.wait_for(lambda messages: len(messages) == frames)
+    first, *others = ([band["label"] for band in message["bands"]] for message in log.messages)
+    assert first == ["LTE"] and {label for found in others for label in found} == labels
+    assert not any("reject" in message for message in log.messages)
 
 
 def test_a_guess_survives_the_round_trip():

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
 import numpy as np
 import pmt
@@ -30,11 +30,12 @@ __all__ = ["mask_to_bands"]
 
 @dataclass(frozen=True)
 class _FrameRows:
-    """Mask and confidence, uint8 ``(T, F)``; power, float32 ``(T, C, F)`` in dBFS, or None."""
+    """Mask and confidence, uint8 ``(T, F)``; power, float32 ``(T, C, F)`` in dBFS, or None; thresholds of the model."""
 
     mask: np.ndarray
     confidence: np.ndarray
     power: np.ndarray | None
+    reject: Mapping[str, float] | None
 
 
 class mask_to_bands(gr.basic_block):
@@ -74,7 +75,7 @@ class mask_to_bands(gr.basic_block):
         A pause of a carrier up to this long does not end its band, s.
     reject : float or None
         Bands below this confidence are labelled ``Unknown`` and name the class they resemble, 0 to 1; 0 for none,
-        None for what the model says of each class.
+        None for what the model that made the mask says of each class.
     mask_dc : bool
         Whether a spike at the centre of the spectrum is the receiver's: edges, power and noise are measured without it.
     calibration : float, str, Path, sequence of (float, float), or None
@@ -110,6 +111,8 @@ class mask_to_bands(gr.basic_block):
         )
         self._contract = contract
         self._geometry = geometry
+        self._has_own_reject = reject is not None
+        self._model_reject: Mapping[str, float] | None = None  # of the newest model, where the masks tell
         self._rules = BandRules.for_model(
             contract,
             reject=reject,
@@ -149,6 +152,7 @@ class mask_to_bands(gr.basic_block):
     def set_reject(self, reject: float | None) -> None:
         """Bands below this confidence are labelled ``Unknown``; None: as the model says; from the next frame on."""
         self._rules = replace(self._rules, reject=BandRules.for_model(self._contract, reject=reject).reject)
+        self._has_own_reject = reject is not None
 
     def set_mask_dc(self, mask_dc: bool) -> None:
         """Whether a spike at the centre is the receiver's and counts in nothing; from the next frame on."""
@@ -160,7 +164,9 @@ class mask_to_bands(gr.basic_block):
 
     def rules(self) -> BandRules:
         """The rules in use."""
-        return self._rules
+        if self._has_own_reject or self._model_reject is None:
+            return self._rules
+        return replace(self._rules, reject=self._model_reject)
 
     def frames(self) -> int:
         """Messages published so far in this run."""
@@ -182,6 +188,7 @@ class mask_to_bands(gr.basic_block):
 
     def judge(self, tag: FrameTag, rows: _FrameRows) -> BandsMessage:
         """Bands of one frame."""
+        self._model_reject = rows.reject
         try:
             bands = bands_of_mask(
                 rows.mask,
@@ -190,7 +197,7 @@ class mask_to_bands(gr.basic_block):
                 frame=tag.frame,
                 geometry=self._geometry,
                 classes=self._contract.classes,
-                rules=self._rules,
+                rules=self.rules(),
                 noise=self._noise,
                 calibration=self._calibration,
                 model=tag.model,
@@ -267,7 +274,8 @@ class mask_to_bands(gr.basic_block):
                 f"mask row {self.nitems_read(0) + begin} begins a frame but carries no tag {keys.FRAME};"
                 " connect Segmentation Inference"
             )
-        self._tag = FrameTag.from_pmt(tags[0].value)
+        tag = FrameTag.from_pmt(tags[0].value)
+        self._tag = replace(tag, reject=None)  # of no interest behind this block
         if self._tag.frame.sample_count != self._geometry.frame_samples:
             raise BandError(
                 f"frames cover {self._tag.frame.sample_count} samples, expected {self._geometry.frame_samples};"
@@ -279,6 +287,7 @@ class mask_to_bands(gr.basic_block):
             mask=np.empty(shape, np.uint8),
             confidence=np.empty(shape, np.uint8),
             power=np.empty((geometry.rows, geometry.channels, geometry.bins), np.float32) if has_rows else None,
+            reject=tag.reject,
         )
         self._filled = 0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 import pmt
 from rfseg.bands import Band
@@ -19,6 +19,8 @@ from rfseg.pipeline import FrameState
 from .rfseg_python import keys
 
 __all__ = ["BandsMessage", "FrameTag", "band_from_pmt", "band_to_pmt", "event_from_pmt", "event_to_pmt"]
+
+_REJECT = "reject"  # of the tag on the mask stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +36,15 @@ class FrameTag:
         On the mask stream: what became of the frame.
     model : str
         On the mask stream: name of the model.
+    reject : mapping or None
+        On the mask stream: label to the confidence below which that model's bands are doubtful.
     """
 
     frame: Frame
     non_finite: int = 0
     state: FrameState | None = None
     model: str = ""
+    reject: Mapping[str, float] | None = None
 
     def to_pmt(self) -> pmt.pmt_base:
         """The dictionary; what is not known is left out."""
@@ -62,6 +67,8 @@ class FrameTag:
         if self.state is not None:
             entries[keys.STATE] = pmt.intern(self.state.value)
             entries[keys.MODEL] = pmt.intern(self.model)
+        if self.reject is not None:
+            entries[_REJECT] = _make_dict({label: pmt.from_double(value) for label, value in self.reject.items()})
         return _make_dict(entries)
 
     @classmethod
@@ -95,6 +102,7 @@ class FrameTag:
             non_finite=read(keys.NON_FINITE, _to_uint),
             state=read.optional(keys.STATE, _to_state),
             model=read.optional(keys.MODEL, _to_text) or "",
+            reject=read.optional(_REJECT, _to_shares),
         )
 
 
@@ -292,6 +300,18 @@ def _to_scalar(value: pmt.pmt_base) -> int | float | str | bool:
         except TypeError:
             continue
     raise TypeError("a number, a symbol, or true or false")
+
+
+def _to_shares(value: pmt.pmt_base) -> dict[str, float]:
+    if not pmt.is_dict(value):
+        raise TypeError("a dictionary of labels and numbers from 0 to 1")
+    shares, entries = {}, pmt.dict_items(value)
+    while pmt.is_pair(entries):
+        shares[_to_text(pmt.caar(entries))] = share = _to_real(pmt.cdar(entries))
+        if not 0 <= share <= 1:
+            raise TypeError("a dictionary of labels and numbers from 0 to 1")
+        entries = pmt.cdr(entries)
+    return shares
 
 
 def _to_state(value: pmt.pmt_base) -> FrameState:

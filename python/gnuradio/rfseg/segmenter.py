@@ -39,7 +39,7 @@ class segmenter(gr.basic_block):
     Messages in: ``model``, a symbol: name or file of another model; ``relay``, ``status`` messages of another
     block, passed on so that their reader has one sender and outlives none.
     Messages out: ``status``.
-    Tags: ``rfseg_frame`` comes out on the first mask row of the frame, with ``state`` and ``model``.
+    Tags: ``rfseg_frame`` comes out on the first mask row of the frame, with ``state``, ``model`` and ``reject``.
     Latency: lossless, one frame and its inference; live, that and at most ``queue_depth`` inferences more.
     Threads: lossless mode infers in the block's own thread, which holds up the source; live mode in
     a worker's, and the block's own never waits for it.  Models are loaded in a third.
@@ -281,7 +281,13 @@ class segmenter(gr.basic_block):
     def _announce(self, outcome: FrameOutcome, offset: int) -> None:
         """Tag the first row of a frame and count the frame."""
         tag = self._tags.popleft()
-        value = FrameTag(frame=tag.frame, non_finite=tag.non_finite, state=outcome.state, model=outcome.model)
+        value = FrameTag(
+            frame=tag.frame,
+            non_finite=tag.non_finite,
+            state=outcome.state,
+            model=outcome.model,
+            reject=outcome.reject,
+        )
         self.add_item_tag(0, offset, pmt.intern(keys.FRAME), value.to_pmt())
         self._status.count(outcome)
         if tag.frame.last:
