@@ -94,11 +94,9 @@ def _draw_live(axes: Axes, figures: Mapping[str, Any]) -> None:
         values = [row[name] or {"p50": 0.0, "p99": 0.0} for row in rows]
         axes.bar([x + shift for x in places], [v["p50"] for v in values], 0.4, color=colour, label=f"{label}, p50")
         axes.scatter([x + shift for x in places], [v["p99"] for v in values], marker="_", color="black")
-    for place, row in zip(places, rows):
-        share = 100 * row["dropped"] / max(1, row["frames"])
-        axes.annotate(f"{share:.0f} %", (place, 0), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=6)
-    axes.set_xticks(places, [_case(row) for row in rows], fontsize=6)
-    axes.set(title="Live: latency (dash: p99; number: dropped)", ylabel="ms")
+    names = [f"{_case(row)}\n{100 * row['dropped'] / max(1, row['frames']):.0f} % dropped" for row in rows]
+    axes.set_xticks(places, names, fontsize=6)
+    axes.set(title="Live: latency (dash: p99)", ylabel="ms")
     axes.legend(fontsize=7)
 
 
@@ -127,4 +125,4 @@ def _bars(axes: Axes, names: list[str], series: list[tuple[str, str, list[Mappin
 
 def _case(row: Mapping[str, Any]) -> str:
     more = f"\n{row['channels']} ch" if row["channels"] > 1 else f"\n{row['threads']} thr" if row["threads"] > 1 else ""
-    return f"{row['samp_rate'] / 1e6:g}\n{row['frame_duration'] * 1e3:.3g} ms{more}"
+    return f"{row['samp_rate'] / 1e6:g} MS/s\n{row['frame_duration'] * 1e3:.3g} ms{more}"

@@ -188,7 +188,7 @@ def _cases(plan: Plan, contract: Contract) -> Iterator[_Case]:
             continue  # the model does not cover it
         yield _Case(why=why, **case)
     for channels in _CHANNELS[1:]:
-        yield _Case(why="channels", channels=channels, **base)
+        yield _Case(why="channels, one network", channels=channels, **base)
 
 
 def _overload(plan: Plan, contract: Contract) -> _Case:

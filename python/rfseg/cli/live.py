@@ -51,6 +51,7 @@ def add_parser(commands: Any) -> None:
     add = parser.add_argument_group("chain").add_argument
     add("--model", help="name or path of a model")
     add("--providers", metavar="NAMES", help=f"what computes the network: {', '.join(PROVIDERS)}, with commas between several")
+    add("--remote", metavar="ADDRESS", help="let the network run elsewhere (rfseg.remote), such as tcp://gpu.example:5560")
     add("--frame-ms", type=float, metavar="T", help="duration of a frame, ms")
     add("--min-confidence", type=float, metavar="P", help="drop bands below it")
     add("--reject", type=float, metavar="P", help="label bands below it Unknown; 0 for none")
@@ -97,7 +98,7 @@ def options_to_table(options: argparse.Namespace, table: Mapping[str, Any]) -> d
         "mode": "lossless" if options.lossless else None,
     }
     table.update({name: value for name, value in given.items() if value is not None})
-    _add(table, "inference", providers=options.providers)
+    _add(table, "inference", providers=options.providers, remote=options.remote)
     _add(table, "detection", min_confidence=options.min_confidence, reject=options.reject)
     _add(
         table,

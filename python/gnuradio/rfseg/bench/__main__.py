@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Sequence
+from typing import Sequence, TextIO
 
 from gnuradio import gr
 from rfseg.errors import OptionError, RfsegError
@@ -26,12 +26,8 @@ _TASKS = {
 _BAD_INPUT = 2
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one task; the exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    # GNU Radio and its blocks print on standard output, which is for the result.
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+def main(arguments: Sequence[str], out: TextIO) -> int:
+    """Do one task, and write its result; the exit code."""
     try:
         task = _task(arguments)
         name = task.pop("task", None)
@@ -56,4 +52,7 @@ def _task(arguments: Sequence[str]) -> dict:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # GNU Radio and its blocks print on standard output, which is for the result.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.exit(main(sys.argv[1:], answer))

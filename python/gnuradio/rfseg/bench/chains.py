@@ -14,7 +14,6 @@ from rfseg.bench.scene import make_scene
 from rfseg.bench.spread import latencies, spread
 from rfseg.bench.usage import ThreadTimes, memory_mib
 from rfseg.errors import OptionError
-from rfseg.inference import Session
 
 from ..band_tagger import ITEM_SIZES
 from ..rf_segmenter import rf_segmenter
@@ -30,12 +29,13 @@ _WARM_UP_FRAMES = 3
 _MEMORY_INTERVAL = 1.0  # s
 _RADIO_BUFFER = 50e-3  # s; a source that is held up for longer would have lost samples
 _SCENE_FRAMES = 2
+_SHARED = "bench"  # name of the network that several channels share
 _FINAL_BANDS = 2.0  # s that the bands of the last frames may take
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """A chain, or several of one kind side by side.
+    """A chain, or several of one kind side by side, with one network.
 
     ``options`` are further arguments of RF Segmenter; one that it does not have is refused.
     """
@@ -58,16 +58,16 @@ class _Lane:
     """One chain, its source, and what watches it."""
 
     def __init__(self, top: gr.top_block, setup: Setup, scene: np.ndarray, *, mode: str) -> None:
-        session = Session(setup.model, threads=setup.threads)
-        self.geometry = frame_geometry(setup.samp_rate, model=session.contract, frame_duration=setup.frame_duration)
+        self.geometry = frame_geometry(setup.samp_rate, model=setup.model, frame_duration=setup.frame_duration)
         self.source = scene_source(scene, setup.samp_rate, is_paced=mode == "live")
         self.chain = rf_segmenter(
             setup.samp_rate,
-            model=session,
+            model=setup.model,
             frame_duration=setup.frame_duration,
             mode=mode,
             item_type=setup.item_type,
             threads=setup.threads,
+            share=_SHARED if setup.channels > 1 else "",
             **setup.options,
         )
         self.frames, self.tags = frame_log(), tag_log(ITEM_SIZES[setup.item_type])
@@ -156,7 +156,7 @@ def live_figures(lanes: list[Any], marks: list[tuple[int, int]], ends: list[tupl
         "to_message": latencies(to_message),
         "to_tag": latencies(to_tag),
         "lag": latencies(lags),
-        "overruns": sum(lag > _RADIO_BUFFER for lag in lags),
+        "overruns": sum(now > _RADIO_BUFFER >= before for before, now in zip([0.0, *lags], lags)),
     }
 
 

@@ -12,15 +12,18 @@ from rfseg.bench.bound import SpectrogramBound
 from rfseg.bench.scene import ITEM_DTYPES, make_scene
 from rfseg.bench.spread import in_turns, ratio, spread
 from rfseg.bench.usage import ThreadTimes
+from rfseg.errors import SourceError
 from rfseg.geometry import ROWS, Reduction, make_geometry
 
 from .. import rfseg_python
 from .ends import scene_source
 
-__all__ = ["measure_spectrogram", "run_windows"]
+__all__ = ["measure_spectrogram"]
 
 _SAMP_RATE = 61.44e6  # Hz; names the rows, and means nothing to the time that they take
-_WARM_UP = 0.05  # s
+_LEAST_SAMPLES = 4 << 20  # of a measurement: more than the buffers hold
+_PATIENCE = 60.0  # s
+_LOOK = 1e-3  # s
 _ROW_SECONDS = 78e-6  # that a row covers, as in frames of 20 ms
 _ENDS = ("scene_source", "null_sink")  # first letters of the threads that are no part of what is measured
 _HOP_SHARE = make_geometry(_SAMP_RATE).hop / make_geometry(_SAMP_RATE).fft_size
@@ -67,33 +70,30 @@ def _measure_case(bins: int, item_type: str, *, repeats: int, seconds: float) ->
     }
 
 
-def run_windows(top: gr.top_block, source: scene_source, read: Callable[[], int], seconds: Sequence[float]) -> list[dict[str, Any]]:
-    """Run a flowgraph; for each window of so many seconds what ``read`` counted, the time, and processor time by thread."""
-    windows = []
+def _run(flowgraph: tuple[gr.top_block, scene_source, gr.basic_block], seconds: float) -> dict[str, float]:
+    """MS/s by the clock, and MS/s of one core's time, ends not counted."""
+    top, source, counter = flowgraph
     top.start()
     try:
-        for length in seconds:
-            used, before, begin = ThreadTimes(), read(), time.perf_counter()
-            time.sleep(length)  # the length of what is measured, nothing waits for it
-            windows.append({"count": read() - before, "seconds": time.perf_counter() - begin, "threads": used.seconds()})
+        _wait(lambda: source.has_begun and counter.nitems_read(0) > 0)
+        used, before, begin = ThreadTimes(), counter.nitems_read(0), time.perf_counter()
+        time.sleep(seconds)  # the length of what is measured
+        _wait(lambda: counter.nitems_read(0) - before >= _LEAST_SAMPLES)
+        count, elapsed, threads = counter.nitems_read(0) - before, time.perf_counter() - begin, used.seconds()
     finally:
         source.end()
         top.stop()
         top.wait()
-    return windows
+    spent = sum(time for name, time in threads.items() if not name.startswith((*_ENDS, "python", "MainThread")))
+    return {"wall": count / elapsed / 1e6, "core": count / spent / 1e6}
 
 
-def _run(flowgraph: tuple[gr.top_block, scene_source, gr.basic_block], seconds: float) -> dict[str, float]:
-    """MS/s by the clock, and MS/s of one core's time, ends not counted."""
-    top, source, counter = flowgraph
-    _, measured = run_windows(top, source, lambda: counter.nitems_read(0), (_WARM_UP, seconds))
-    spent = sum(
-        time for name, time in measured["threads"].items() if not name.startswith((*_ENDS, "python", "MainThread"))
-    )
-    return {
-        "wall": measured["count"] / measured["seconds"] / 1e6,
-        "core": measured["count"] / max(spent, 1e-9) / 1e6,
-    }
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SourceError(f"the spectrogram made no progress within {_PATIENCE:g} s; measure on a machine with less other work")
+        time.sleep(_LOOK)
 
 
 def _block_flowgraph(scene: Any, bins: int, hop: int, item_type: str) -> tuple[gr.top_block, scene_source, gr.basic_block]:
