@@ -13,6 +13,7 @@ import pytest
 from gnuradio import gr, rfseg
 from gnuradio.rfseg.messages import BandsMessage, FrameTag, event_from_pmt, event_to_pmt
 from gnuradio.rfseg.occupancy_messages import occupancy_to_pmt
+from gnuradio.rfseg.scan_messages import scan_to_pmt
 from gnuradio.rfseg.track_messages import track_event_to_pmt
 from jsonschema import Draft202012Validator
 
@@ -23,6 +24,7 @@ from rfseg.feeds.messages import load_schema
 from rfseg.geometry import Frame, RxTime
 from rfseg.occupancyreport import FreeBand, OccupancyReport, Span
 from rfseg.pipeline import FrameState
+from rfseg.scanning.report import ScanReport, ScanSpan, scan_from_fields
 from rfseg.tracking.events import EventKind, Track, TrackEvent
 
 SCHEMA = Draft202012Validator(load_schema())
@@ -55,6 +57,14 @@ REPORT = OccupancyReport(
     bin_width=1e5,
     spans=(Span(freq_lower_edge=1e9, duty_cycle=(0.25, 0.75)),),
     free=(FreeBand(freq_lower_edge=1e9, freq_upper_edge=1.001e9, valid_until=2 * FRAME),),
+)
+SCAN = ScanReport(
+    sample_stop=FRAME,
+    samp_rate=SAMP_RATE,
+    sweeps=1,
+    bin_width=1e5,
+    spans=(ScanSpan(freq_lower_edge=1e9, duty_cycle=(0.0, 0.5), last_seen=(-1, FRAME)),),
+    rx_time=RxTime(seconds=9, fraction=0.25),
 )
 
 
@@ -94,7 +104,7 @@ class Bench:
         self.feed, self.status = feed, kit.message_log()
         self.top = gr.top_block()
         self.senders = {}
-        for port in ("bands", "status", "occupancy", "tracks"):
+        for port in ("bands", "status", "occupancy", "tracks", "scan"):
             self.senders[port] = kit.message_log()
             self.senders[port].message_port_register_out(pmt.intern("out"))
             self.top.msg_connect(self.senders[port], "out", feed, port)
@@ -145,20 +155,22 @@ def test_messages_of_every_port_arrive_as_they_are_and_keep_the_schema(kit, tmp_
         "status": [progress],
         "occupancy": [occupancy_to_pmt(REPORT)],
         "tracks": [track_event_to_pmt(event)],
+        "scan": [scan_to_pmt(SCAN)],
     }
     with Bench(kit, rfseg.band_feed(f"file:{path}")) as bench:
         for port, messages in sent.items():
             bench.send(port, *messages)
-        until(lambda: bench.feed.counts().sent == 5)
+        until(lambda: bench.feed.counts().sent == 6)
     found = {}
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
         SCHEMA.validate(line)
         assert line.pop("version") == 1
         found.setdefault(line.pop("type"), []).append(line)
-    assert sorted(line.pop("sequence") for line in lines) == list(range(5))
+    assert sorted(line.pop("sequence") for line in lines) == list(range(6))
     for kind, port in (("bands", "bands"), ("status", "status"), ("occupancy", "occupancy"), ("track", "tracks")):
         assert found[kind] == [plain(pmt.to_python(message)) for message in sent[port]]
+    assert [scan_from_fields({**scan, "version": 1, "type": "scan"}) for scan in found["scan"]] == [SCAN]
 
 
 def test_lines_of_bands_are_those_of_the_command_line(kit, tmp_path):
@@ -184,9 +196,9 @@ def test_what_waits_at_the_end_is_delivered(kit, tmp_path):
 def test_malformed_messages_are_counted_and_passed_over(kit, tmp_path):
     path = tmp_path / "a.jsonl"
     with Bench(kit, rfseg.band_feed(f"file:{path}")) as bench:
-        for port in ("bands", "occupancy", "tracks", "status"):
+        for port in ("bands", "occupancy", "tracks", "status", "scan"):
             bench.send(port, pmt.intern("nonsense"), pmt.make_dict())
-        until(lambda: bench.feed.bad_messages() == 8)
+        until(lambda: bench.feed.bad_messages() == 10)
         bench.send("bands", bands_message(0))
         until(lambda: bench.feed.counts().sent == 1)
 

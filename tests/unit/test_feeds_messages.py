@@ -17,11 +17,13 @@ from rfseg.feeds.encodings import BandLines, Csv, Json
 from rfseg.feeds.influx import Influx, InfluxOptions
 from rfseg.feeds.messages import (
     FrameBands,
+    alarm_to_message,
     bands_from_message,
     bands_to_message,
     load_schema,
     occupancy_from_message,
     occupancy_to_message,
+    scan_to_message,
     status_to_message,
     to_json,
     track_to_message,
@@ -30,6 +32,7 @@ from rfseg.feeds.oran import Oran, OranOptions
 from rfseg.geometry import Frame, RxTime
 from rfseg.occupancyreport import FreeBand, OccupancyReport, OccupiedBand, Span
 from rfseg.pipeline import FrameState
+from rfseg.scanning.report import ScannedBand, ScanReport, ScanSpan, StepState, scan_from_fields
 from rfseg.tracking.events import EndReason, EventKind, Track, TrackEvent
 
 LARGEST = (1 << 64) - 1
@@ -95,6 +98,41 @@ TRACK = Track(
     parents=(1,),
     model="m",
 )
+SCAN = ScanReport(
+    sample_stop=9_000,
+    samp_rate=RATE,
+    sweeps=2,
+    bin_width=1e5,
+    spans=(ScanSpan(freq_lower_edge=3.49e9, duty_cycle=(0.0, 0.5), last_seen=(-1, 8_000)),),
+    bands=(
+        ScannedBand(
+            label="LTE",
+            freq_lower_edge=3.495e9,
+            freq_upper_edge=3.505e9,
+            is_cut_low=False,
+            is_cut_high=True,
+            duty_cycle=0.5,
+            confidence=0.75,
+            last_seen=8_000,
+            steps=(0, 1),
+            last_time=RxTime(seconds=5, fraction=0.25),
+            snr_db=12.5,
+        ),
+    ),
+    steps=(
+        StepState(
+            index=4,
+            center_freq=3.5e9,
+            actual_freq=None,
+            visits=0,
+            failures=1,
+            last_visit=-1,
+            is_occupied=False,
+            is_failed=True,
+        ),
+    ),
+    rx_time=RxTime(seconds=5, fraction=0.5),
+)
 END = TrackEvent(kind=EventKind.END, track=TRACK, watermark=9_000, reason=EndReason.SILENCE)
 
 
@@ -141,6 +179,11 @@ def test_occupancy_survives():
     assert occupancy_from_message(check(occupancy_to_message(unknown))) == unknown
 
 
+@pytest.mark.parametrize("report", [SCAN, ScanReport(sample_stop=0, samp_rate=RATE, sweeps=0, bin_width=1e5)])
+def test_scans_survive(report):
+    assert scan_from_fields(check(scan_to_message(report))) == report
+
+
 def test_status_keeps_its_fields():
     values = {"frames": 12, "inference_ms": 9.5, "model": "m", "sample": None}
     status = check(status_to_message("segmenter", "progress", values))
@@ -162,6 +205,8 @@ def test_schema_and_dataclasses_name_the_same_fields():
     assert names("bands") == of(Frame) | {"state", "model", "non_finite", "watermark", "bands"}
     assert names("occupancy") == of(OccupancyReport)
     assert (names("free"), names("occupied"), names("span")) == (of(FreeBand), of(OccupiedBand), of(Span))
+    assert (names("scan_span"), names("scan_band")) == (of(ScanSpan), of(ScannedBand))
+    assert (names("scan_step"), names("scan")) == (of(StepState), of(ScanReport))
     assert names("track") == of(Track) | {"event", "watermark", "reason", "duty_cycle"}
     definitions = SCHEMA.schema["$defs"]
     assert definitions["bands"]["properties"]["state"]["enum"] == [state.value for state in FrameState]
@@ -285,6 +330,16 @@ def test_influx_lines_of_other_messages():
     (line,) = lines_of(encoding, track_to_message(END.to_fields()))
     assert line.startswith("rfseg_track,event=end,label=LTE,place=3 watermark=9000i,reason=\"silence\",track=3i,")
     assert line.endswith('model="m",duty_cycle=0.25 6000000000')
+    assert lines_of(encoding, scan_to_message(SCAN)) == [
+        "rfseg_scan sample_stop=9000i,samp_rate=30720000.0,sweeps=2i,bin_width=100000.0 5500000000",
+        "rfseg_scan_band,label=LTE,place=0 freq_lower_edge=3495000000.0,freq_upper_edge=3505000000.0,is_cut_low=false,"
+        "is_cut_high=true,duty_cycle=0.5,confidence=0.75,last_seen=8000i,snr_db=12.5 5500000000",
+        "rfseg_scan_step,index=4 center_freq=3500000000.0,visits=0i,failures=1i,last_visit=-1i,is_occupied=false,"
+        "is_failed=true 5500000000",
+        "rfseg_scan_duty,freq_lower_edge=3490000000 duty_cycle=0.0,last_seen=-1i 5500000000",
+        "rfseg_scan_duty,freq_lower_edge=3490100000 duty_cycle=0.5,last_seen=8000i 5500000000",
+    ]
+    assert encoding.encode(alarm_to_message({"event": "alarm"})) == []
     with pytest.raises(FeedError, match="exceeds InfluxDB's largest integer"):
         encoding.encode(status_to_message("s", "e", {"sample": LARGEST}))
 

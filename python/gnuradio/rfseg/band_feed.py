@@ -13,9 +13,10 @@ from rfseg.feeds.feed import Feed
 from rfseg.feeds.messages import Message
 from rfseg.framequeue import LogPace
 
-from .feed_messages import bands_of, occupancy_of, status_of, track_of
+from .feed_messages import bands_of, occupancy_of, scan_of, status_of, track_of
 from .messages import event_to_pmt
 from .rfseg_python import keys
+from .scan_messages import SCAN
 
 __all__ = ["band_feed"]
 
@@ -25,7 +26,7 @@ class band_feed(gr.basic_block):
 
     Stream in: none.
     Stream out: none.
-    Messages in: ``bands``, ``status``, ``occupancy``, ``tracks``; connect those that the feed is to carry.
+    Messages in: ``bands``, ``status``, ``occupancy``, ``tracks``, ``scan``; connect those that the feed is to carry.
     Messages out: ``status``: when the connection is made or lost, and what was sent and lost, at most once a second and
     after the last frame.
     Tags: none.
@@ -70,6 +71,7 @@ class band_feed(gr.basic_block):
             (keys.STATUS, self._on_status),
             (keys.OCCUPANCY, self._on_occupancy),
             (keys.TRACKS, self._on_track),
+            (SCAN, self._on_scan),
         ):
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
@@ -112,6 +114,9 @@ class band_feed(gr.basic_block):
 
     def _on_track(self, message: pmt.pmt_base) -> None:
         self._take(message, track_of)
+
+    def _on_scan(self, message: pmt.pmt_base) -> None:
+        self._take(message, scan_of)
 
     def _take(self, message: pmt.pmt_base, convert: Callable[[pmt.pmt_base], Message]) -> Message | None:
         """Publish a message; None for one that makes no sense."""

@@ -9,15 +9,17 @@ from rfseg.feeds.messages import (
     Message,
     bands_to_message,
     occupancy_to_message,
+    scan_to_message,
     status_to_message,
     track_to_message,
 )
 
 from .messages import BandsMessage, event_from_pmt
 from .occupancy_messages import occupancy_from_pmt
+from .scan_messages import scan_from_pmt
 from .track_messages import track_event_from_pmt
 
-__all__ = ["bands_of", "occupancy_of", "status_of", "track_of"]
+__all__ = ["bands_of", "occupancy_of", "scan_of", "status_of", "track_of"]
 
 
 def bands_of(message: pmt.pmt_base) -> Message:
@@ -39,6 +41,11 @@ def status_of(message: pmt.pmt_base) -> Message:
 def occupancy_of(message: pmt.pmt_base) -> Message:
     """Of an ``occupancy`` message."""
     return occupancy_to_message(occupancy_from_pmt(message))
+
+
+def scan_of(message: pmt.pmt_base) -> Message:
+    """Of a ``scan`` message."""
+    return scan_to_message(scan_from_pmt(message))
 
 
 def track_of(message: pmt.pmt_base) -> Message:

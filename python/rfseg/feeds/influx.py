@@ -1,7 +1,8 @@
 """InfluxDB line protocol.
 
 Measurements: ``rfseg_frame``, ``rfseg_band``, ``rfseg_status``, ``rfseg_occupancy`` (free and occupied bands),
-``rfseg_duty`` (one point for each bin) and ``rfseg_track``.  Points of one moment differ in the tag ``place``, or
+``rfseg_duty`` (one point for each bin), ``rfseg_track``, and of scans ``rfseg_scan``, ``rfseg_scan_band``,
+``rfseg_scan_step`` and ``rfseg_scan_duty``.  Points of one moment differ in the tag ``place``, or
 InfluxDB would keep only the last.  A point whose message tells no time gets that of this machine's clock, as
 InfluxDB would give it on arrival.
 
@@ -16,7 +17,7 @@ from typing import Any, Callable, Iterator, Mapping
 
 from ..errors import FeedError
 from .delivery import Payload
-from .messages import BANDS, OCCUPANCY, STATUS, TRACK, Message
+from .messages import BANDS, OCCUPANCY, SCAN, STATUS, TRACK, Message
 
 __all__ = ["Influx", "InfluxOptions"]
 
@@ -48,10 +49,12 @@ class Influx:
         self._newest = 0  # time given by the clock, ns; each message gets another
 
     def encode(self, message: Message) -> list[Payload]:
-        """All points of a message."""
-        points = {BANDS: _band_points, STATUS: _status_points, OCCUPANCY: _occupancy_points, TRACK: _track_points}
+        """All points of a message; none of an alarm."""
+        points = _POINTS.get(message["type"])
+        if points is None:
+            return []
         moment = self._moment(message)
-        lines = [self._line(*point, moment) for point in points[message["type"]](message)]
+        lines = [self._line(*point, moment) for point in points(message)]
         return [Payload(message["type"], "\n".join(lines).encode())] if lines else []
 
     def _moment(self, message: Message) -> int:
@@ -98,8 +101,33 @@ def _occupancy_points(message: Message) -> Iterator[tuple[str, dict, dict]]:
 
 def _track_points(message: Message) -> Iterator[tuple[str, dict, dict]]:
     tags = {key: message[key] for key in ("event", "label")}
-    plain = {k: v for k, v in message.items() if isinstance(v, (int, float, str)) and k not in (*_ENVELOPE, *tags)}
-    yield "rfseg_track", {**tags, "place": message["track"] % 1000}, plain
+    yield "rfseg_track", {**tags, "place": message["track"] % 1000}, _plain(message, *tags)
+
+
+def _scan_points(message: Message) -> Iterator[tuple[str, dict, dict]]:
+    yield "rfseg_scan", {}, _plain(message)
+    for place, band in enumerate(message["bands"]):
+        yield "rfseg_scan_band", {"label": band["label"], "place": place}, _plain(band, "label")
+    for step in message["steps"]:
+        yield "rfseg_scan_step", {"index": step["index"]}, _plain(step, "index")
+    for span in message["spans"]:
+        for index, (duty_cycle, seen) in enumerate(zip(span["duty_cycle"], span["last_seen"])):
+            freq = round(span["freq_lower_edge"] + index * message["bin_width"])
+            yield "rfseg_scan_duty", {"freq_lower_edge": freq}, {"duty_cycle": duty_cycle, "last_seen": seen}
+
+
+def _plain(values: Mapping[str, Any], *tags: str) -> dict[str, Any]:
+    """What is a number or a text, without what is a tag or the point's time."""
+    return {k: v for k, v in values.items() if isinstance(v, (int, float, str)) and k not in (*_ENVELOPE, *tags)}
+
+
+_POINTS = {
+    BANDS: _band_points,
+    STATUS: _status_points,
+    OCCUPANCY: _occupancy_points,
+    TRACK: _track_points,
+    SCAN: _scan_points,
+}
 
 
 def _escape(text: str) -> str:

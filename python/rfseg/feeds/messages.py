@@ -1,4 +1,4 @@
-"""Messages as JSON objects: frames of bands, status, occupancy, tracks and alarms.
+"""Messages as JSON objects: frames of bands, status, occupancy, tracks, scans and alarms.
 
 One schema holds for all of them, whatever carries them: ``message.schema.json`` beside this module
 (:func:`load_schema`).  Offsets and counts are integers, times are pairs of whole seconds and a fraction,
@@ -19,11 +19,13 @@ from ..errors import FeedError, RfsegError
 from ..geometry import Frame, RxTime
 from ..occupancyreport import FreeBand, OccupancyReport, OccupiedBand, Span
 from ..pipeline import FrameState
+from ..scanning.report import ScanReport, scan_to_fields
 
 __all__ = [
     "ALARM",
     "BANDS",
     "OCCUPANCY",
+    "SCAN",
     "SCHEMA_VERSION",
     "STATUS",
     "TRACK",
@@ -35,6 +37,7 @@ __all__ = [
     "load_schema",
     "occupancy_from_message",
     "occupancy_to_message",
+    "scan_to_message",
     "status_to_message",
     "to_json",
     "track_to_message",
@@ -45,7 +48,8 @@ Message = Mapping[str, Any]
 SCHEMA_VERSION = 1  # raised when a reader of the older version would misread the newer
 _FRAME_KEYS = [field.name for field in fields(Frame) if field.name != "rx_time"]
 _REPORT_KEYS = ("sample_start", "sample_stop", "samp_rate", "freq_reference", "bin_width")
-BANDS, STATUS, OCCUPANCY, TRACK, ALARM = "bands", "status", "occupancy", "track", "alarm"  # values of the key ``type``
+BANDS, STATUS, OCCUPANCY = "bands", "status", "occupancy"  # values of the key ``type``
+TRACK, SCAN, ALARM = "track", "scan", "alarm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +170,13 @@ def occupancy_from_message(message: Message) -> OccupancyReport:
 def track_to_message(values: Message) -> dict[str, Any]:
     """An event of a track, from its fields (:meth:`rfseg.tracking.events.TrackEvent.to_fields`)."""
     return _typed({**_known(values), "type": TRACK})
+
+
+def scan_to_message(report: ScanReport) -> dict[str, Any]:
+    """State of a scan: duty cycles, bands and steps."""
+    values = scan_to_fields(report)
+    del values["version"]  # this schema has its own
+    return _typed({**values, "type": SCAN})
 
 
 def alarm_to_message(values: Message) -> dict[str, Any]:
