@@ -24,6 +24,7 @@ from .providers import AUTO, PROVIDERS, choose_providers
 from .recording.filerules import FileRules
 from .recording.recorder import DEFAULT_QUEUE_SECONDS, Scope
 from .recording.trigger import TriggerRules
+from .remote import DTYPES
 from .settingstable import read_table, without_none
 from .tracking import TrackRules
 
@@ -71,13 +72,15 @@ class DetectionSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceSettings:
-    """How frames wait: see RF Segmenter."""
+    """How frames wait: see RF Segmenter; ``remote`` is where a network runs that does not run here (:mod:`rfseg.remote`)."""
 
     threads: int = 1
     providers: str = AUTO
     queue_depth: int = DEFAULT_QUEUE_DEPTH
     policy: str = DropPolicy.DROP_OLDEST.value
     hold: float = DEFAULT_HOLD
+    remote: str | None = None
+    remote_dtype: str = DTYPES[0]
 
     def __post_init__(self) -> None:
         choose(DropPolicy, self.policy, "policy")
@@ -88,6 +91,8 @@ class InferenceSettings:
             raise OptionError(f"queue_depth={self.queue_depth} must be at least 1, the frames that may wait")
         if not 0 < self.hold < math.inf:
             raise OptionError(f"hold={self.hold!r} must be a time above 0, in s")
+        if self.remote_dtype not in DTYPES:
+            raise OptionError(f"remote_dtype={self.remote_dtype!r} is unknown, expected one of {', '.join(DTYPES)}")
 
 
 @dataclass(frozen=True, kw_only=True)

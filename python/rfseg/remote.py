@@ -37,12 +37,13 @@ from .contract import Contract
 from .errors import BackendUnavailableError, ContractError, OptionError, RemoteError, RfsegError
 from .inference import Session
 
-__all__ = ["WIRE_VERSION", "RemoteCounts", "RemoteSession", "serve"]
+__all__ = ["DTYPES", "WIRE_VERSION", "RemoteCounts", "RemoteSession", "serve"]
 
 _log = logging.getLogger(__name__)
 
 WIRE_VERSION = 1  # raised when one half would misread the other
 _DTYPES = {"float32": np.dtype("<f4"), "int16": np.dtype("<i2")}
+DTYPES = tuple(_DTYPES)
 _STEPS_PER_DB = 100.0  # of int16; rows lie within +-200 dB
 _LARGEST_ROWS = 1 << 28  # bytes of a request; 64 frames of 20 ms at 122.88 MS/s
 
@@ -100,7 +101,7 @@ class RemoteSession:
         self, address: str, *, timeout: float = 0.5, connect_timeout: float = 10.0, dtype: str = "float32"
     ) -> None:
         if dtype not in _DTYPES:
-            raise OptionError(f"dtype={dtype!r} is unknown, expected one of {', '.join(_DTYPES)}")
+            raise OptionError(f"dtype={dtype!r} is unknown, expected one of {', '.join(DTYPES)}")
         if not (timeout > 0 and connect_timeout > 0):
             raise OptionError(f"timeout={timeout!r} s and connect_timeout={connect_timeout!r} s must be above 0")
         self._zmq = _import_zmq()

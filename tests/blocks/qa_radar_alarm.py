@@ -23,7 +23,7 @@ from rfseg.pipeline import FrameState
 zmq = pytest.importorskip("zmq")
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 60.0  # s
+TIMEOUT = 240.0  # s; many times what a busy machine takes
 SCHEMA = Draft202012Validator(load_schema())
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -18,7 +19,7 @@ from rfseg.remote import RemoteSession
 pytest.importorskip("zmq")
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 90.0  # s
+TIMEOUT = 240.0  # s; many times what a busy machine takes
 RATE = 15.36e6  # Hz
 
 
@@ -85,7 +86,7 @@ def test_the_two_programs_print_what_their_pages_show(serve, address):
 
 def test_a_server_that_is_killed_costs_frames_not_samples_until_it_is_back(serve, address, kit):
     server = serve()
-    session = RemoteSession(address, timeout=0.5, connect_timeout=TIMEOUT)
+    session = RemoteSession(address, timeout=2.0, connect_timeout=TIMEOUT)
     top = gr.top_block()
     count = round(TIMEOUT * RATE)
     source = kit.paced_source(kit.noise(1 << 16, level_db=-60, seed=1), RATE, count=count)
@@ -95,16 +96,15 @@ def test_a_server_that_is_killed_costs_frames_not_samples_until_it_is_back(serve
 
     def wait_for(state: str) -> None:
         seen = len(log.messages)
-        log.wait_for(lambda messages: any(m["state"] == state for m in messages[seen:]), TIMEOUT / 3)
+        log.wait_for(lambda messages: any(m["state"] == state for m in messages[seen:]), TIMEOUT / 4)
 
     top.start()
     try:
         wait_for("inferred")
         server.kill()
         wait_for("failed")
-        passed = segmenter.samples_read()
-        wait_for("failed")
-        assert segmenter.samples_read() > passed  # the stream goes on without the server
+        newest = log.messages[-1]["index"]
+        log.wait_for(lambda messages: messages[-1]["index"] > newest + 10, TIMEOUT / 4)  # the stream goes on without it
         serve()
         wait_for("inferred")
     finally:
@@ -119,6 +119,16 @@ def test_a_server_that_is_killed_costs_frames_not_samples_until_it_is_back(serve
     assert segmenter.frames() == sum(
         (segmenter.inferred(), segmenter.dropped(), segmenter.failed())
     ) and segmenter.failed() >= counts.lost - 1
+
+
+def test_rfseg_live_lets_a_network_run_elsewhere(serve, address):
+    serve()
+    options = ["--file", "examples/data/demo.sigmf-meta", "--lossless", "--frame-ms", "20"]
+    live = [sys.executable, "-m", "rfseg", "live", *options, "--json", "--remote", address]
+    ended = subprocess.run(live, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT)
+    assert ended.returncode == 0, ended.stderr
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert (last["model"], last["frames"], last["inferred"]) == ("threshold", 2, 2)
 
 
 def test_nobody_there_is_an_error_on_one_line(monkeypatch, capsys):

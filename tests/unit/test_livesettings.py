@@ -317,3 +317,12 @@ def test_the_program_takes_the_place_of_this_one(monkeypatch: pytest.MonkeyPatch
     ((program, arguments),) = calls
     assert arguments[:-1] == [program, "-m", "gnuradio.rfseg.live", "--json"]
     assert json.loads(arguments[-1]) == {"source": {"kind": "file", "path": "a"}}
+
+
+def test_a_network_may_run_elsewhere():
+    table = {"source": FILE, "inference": {"remote": "tcp://gpu:5560", "remote_dtype": "int16"}}
+    inference = read_settings(table).inference
+    assert (inference.remote, inference.remote_dtype) == ("tcp://gpu:5560", "int16")
+    table["inference"]["remote_dtype"] = "int8"
+    with pytest.raises(OptionError, match="remote_dtype='int8' is unknown, expected one of float32, int16"):
+        read_settings(table)

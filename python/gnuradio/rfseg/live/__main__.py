@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Sequence
 
-from rfseg.errors import OptionError, RfsegError, SourceError
+from rfseg.errors import OptionError, RemoteError, RfsegError, SourceError
 from rfseg.livesettings import read_settings
 
 from .radios import list_radios
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_receiver(settings, Reporter(out, is_quiet=options.quiet, as_json=options.json))
     except RfsegError as error:
         print(f"rfseg live: error: {error}", file=sys.stderr)
-        return Exit.SOURCE_FAILED if isinstance(error, SourceError) else Exit.BAD_INPUT
+        kinds = {SourceError: Exit.SOURCE_FAILED, RemoteError: Exit.CHAIN_FAILED}
+        return next((code for kind, code in kinds.items() if isinstance(error, kind)), Exit.BAD_INPUT)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
 

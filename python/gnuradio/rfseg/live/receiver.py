@@ -18,6 +18,7 @@ from rfseg.livesettings import LiveSettings
 from rfseg.livesources import FileSettings
 from rfseg.livestatus import LiveStatus
 from rfseg.pipeline import fitting_frame_duration
+from rfseg.remote import RemoteSession
 
 from ..band_tagger import ITEM_SIZES
 from ..occupancy import occupancy
@@ -61,7 +62,7 @@ class Receiver(gr.top_block):
         self._min_confidence = settings.detection.min_confidence
         self.feeds = [LiveFeed(feed, mode=settings.mode, on_note=on_note) for feed in settings.feeds]
         self._item_type = getattr(settings.source, "item_type", "complex64")
-        session = Session(settings.model, threads=settings.inference.threads, providers=settings.inference.providers)
+        session = _open_session(settings)
         self.source = make_source(settings.source, ITEM_SIZES)
         self.chain = self._make_chain(session)
         self._limit = _ENDLESS if settings.duration is None else max(1, round(settings.duration * self.source.samp_rate))
@@ -72,7 +73,7 @@ class Receiver(gr.top_block):
         self._previous_samples = 0
         self._connect()
 
-    def _make_chain(self, session: Session) -> rf_segmenter:
+    def _make_chain(self, session: Session | RemoteSession) -> rf_segmenter:
         settings, source = self.settings, self.source
         frame_duration = settings.frame_duration
         if frame_duration is None and isinstance(settings.source, FileSettings):
@@ -270,6 +271,14 @@ class Receiver(gr.top_block):
     def _on_bands(self, message: pmt.pmt_base) -> None:
         watermark = pmt.to_uint64(pmt.dict_ref(message, pmt.intern(keys.WATERMARK), pmt.from_uint64(0)))
         self._latency = max(0, self.samples() - watermark) / self.source.samp_rate
+
+
+def _open_session(settings: LiveSettings) -> Session | RemoteSession:
+    """The network, here or where it is said to run."""
+    inference = settings.inference
+    if inference.remote is not None:
+        return RemoteSession(inference.remote, dtype=inference.remote_dtype)
+    return Session(settings.model, threads=inference.threads, providers=inference.providers)
 
 
 def _ports_out(block: Any) -> list[str]:
