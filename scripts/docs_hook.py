@@ -22,6 +22,7 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 FENCE = re.compile(r"^( *)(```+)", re.MULTILINE)
+BLOCK_HEADING = re.compile(r"(<p>|\n)(Streams? in|Streams? out|Stream in and out|Messages in|Messages out|Tags|Latency|Threads):")
 OUTER_PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "README.md": "index.md"}
 OUTER_FOLDERS = ("examples", "examples/data", "models")
 LANGUAGES = {".py": "python", ".toml": "toml", ".h": "cpp", ".cc": "cpp", ".json": "json", ".service": "ini", ".m": "matlab", ".yml": "yaml"}
@@ -98,6 +99,13 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         return f"{match[1]}{posixpath.relpath(site_path(path), here or '.')}{'#' + anchor if anchor else ''}{match[3]}"
 
     return "".join(part if is_code else LINK.sub(replace, part) for part, is_code in split_code(markdown))
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Begin a line with each heading of a block's docstring."""
+    if not page.file.src_uri.startswith("reference/blocks/"):
+        return html
+    return BLOCK_HEADING.sub(lambda match: f"{'<br>' if match[1] != '<p>' else match[1]}<strong>{match[2]}</strong>:", html)
 
 
 def split_code(markdown: str) -> Iterator[tuple[str, bool]]:
@@ -211,7 +219,8 @@ def block_page(name: str, block: dict[str, Any]) -> str:
     parts = [f"# {block['label']}"]
     exported = re.findall(r'^ {4}"(\w+)",$', (ROOT / "python/gnuradio/rfseg/__init__.py").read_text("utf-8"), re.MULTILINE)
     if name in exported:
-        parts.append(f"::: gnuradio.rfseg.{name}\n    options:\n      show_root_heading: true\n      heading_level: 2")
+        path = f"{name}.{name}" if (ROOT / f"python/gnuradio/rfseg/{name}.py").exists() else name
+        parts.append(f"::: gnuradio.rfseg.{path}")
     parts.append("## In GNU Radio Companion")
     if block.get("documentation"):
         parts.append(block["documentation"].strip().replace("\n", "  \n"))
