@@ -127,18 +127,12 @@ def test_the_script_refuses_a_missing_recording(tmp_path):
 
 
 def test_the_compiled_flowgraph_finds_what_the_library_finds(compiled, recording, tmp_path):
-    # File Source knows neither captures nor centre: the same samples without them are the reference.
-    plain = tmp_path / "plain.sigmf-meta"
-    meta = json.loads(recording.read_text())
-    meta["captures"] = [{"core:sample_start": 0}]
-    plain.write_text(json.dumps(meta))
-    shutil.copy(recording.with_suffix(".sigmf-data"), plain.with_suffix(".sigmf-data"))
     lines = tmp_path / "bands.jsonl"
     run(
-        compiled / "recording_to_bands.py", "--recording", plain.with_suffix(".sigmf-data"),
-        "--samp-rate", SAMP_RATE, "--model", MODEL, "--bands-file", lines,
+        compiled / "recording_to_bands.py", "--recording", recording, "--samp-rate", SAMP_RATE,
+        "--model", MODEL, "--bands-file", lines,
     )  # fmt: skip
-    expected = [band for frame in segment_recording(open_recording(plain), Session(MODEL)) for band in frame.bands]
+    expected = [band for frame in segment_recording(open_recording(recording), Session(MODEL)) for band in frame.bands]
     assert_same_bands(bands_of(lines), expected)
 
 
@@ -169,7 +163,7 @@ def test_two_receivers_have_bands_of_their_own(compiled, recording, tmp_path):
 
 def test_the_radar_watch_keeps_radars_and_tells_of_each_track(compiled, recording, tmp_path):
     run(
-        compiled / "radar_watch.py", "--recording", recording.with_suffix(".sigmf-data"), "--folder",
+        compiled / "radar_watch.py", "--recording", recording, "--folder",
         tmp_path / "radar", "--samp-rate", SAMP_RATE, "--model", MODEL, cwd=tmp_path,
     )  # fmt: skip
     tracks = [json.loads(line) for line in (tmp_path / "radar.tracks.jsonl").read_text().splitlines()]
@@ -199,7 +193,7 @@ def test_the_capture_is_all_that_was_heard_and_the_rows_that_the_model_saw(compi
 
 
 def test_the_carrier_that_is_extracted_has_the_symbols_of_lte(compiled, tmp_path):
-    demo, output = EXAMPLES / "data" / "demo.sigmf-data", tmp_path / "prefix.f32"
+    demo, output = EXAMPLES / "data" / "demo.sigmf-meta", tmp_path / "prefix.f32"
     shipped = ROOT / "models" / "rf-segmenter.onnx"
     run(compiled / "extractor_to_demodulator.py", "--recording", demo, "--output", output, "--model", shipped)
     correlation = np.fromfile(output, np.float32)
