@@ -58,7 +58,7 @@ def test_every_link_and_anchor_leads_somewhere() -> None:
             other = (page.parent / path).resolve() if path else page
             if not other.exists() or (anchor and other.suffix == ".md" and anchor not in anchors_of(other)):
                 broken.append(f"{page.relative_to(ROOT)}: {target}")
-    assert broken == []
+    assert not broken, "\n".join(broken)
 
 
 def test_the_navigation_of_the_site_names_pages_that_exist() -> None:
