@@ -103,7 +103,7 @@ class segmentation_display(gr.hier_block2):
         self.message_port_register_hier_in(keys.BANDS)
         self.message_port_register_hier_out(keys.FREQ)
         self.msg_connect(self, keys.BANDS, self._bands, keys.BANDS)
-        self.msg_connect(self._bands, keys.FREQ, self, keys.FREQ)
+        self.msg_connect(self._frames, keys.FREQ, self, keys.FREQ)
         self._panel = self._make_panel(title=title, update_rate=update_rate, theme=choose_theme(theme))
 
     def _make_panel(self, **options: Any) -> Any:
@@ -112,7 +112,7 @@ class segmentation_display(gr.hier_block2):
 
         require_application()
         return SegmentationPanel(
-            self._view, feed=self._feed, status=self._status_text, on_freq=self._bands.post_freq, **options
+            self._view, feed=self._feed, status=self._status_text, on_freq=self._frames.post_freq, **options
         )
 
     def qwidget(self) -> int:
@@ -203,7 +203,10 @@ class segmentation_display(gr.hier_block2):
 
 
 class _FrameTap(gr.sync_block):
-    """Copies frames; the newest push out what nobody has drawn."""
+    """Copies frames; the newest push out what nobody has drawn.
+
+    It tells the frequency as well: a block that has messages alone would keep a flowgraph from ending.
+    """
 
     def __init__(self, geometry: Geometry, *, depth: int, complain: Callable[[str], None]) -> None:
         mask_type = (np.uint8, geometry.bins)
@@ -217,12 +220,17 @@ class _FrameTap(gr.sync_block):
         self._tag: pmt.pmt_base | None = None  # of the frame being filled
         self._arrays: tuple[np.ndarray, ...] = ()
         self._filled = 0
+        self.message_port_register_out(pmt.intern(keys.FREQ))
 
     def start(self) -> bool:
         """Begin a run."""
         self.mail.clear()
         self._tag = None
         return True
+
+    def post_freq(self, freq: float) -> None:
+        """Tell a frequency, Hz, to whoever listens."""
+        self.message_port_pub(pmt.intern(keys.FREQ), pmt.cons(pmt.intern(keys.FREQ), pmt.from_double(freq)))
 
     def work(self, input_items: list[np.ndarray], output_items: list[np.ndarray]) -> int:
         """Take all that is there."""
@@ -268,17 +276,12 @@ class _BandTap(gr.basic_block):
         gr.basic_block.__init__(self, name="band_tap", in_sig=None, out_sig=None)
         self.mail: Mailbox[pmt.pmt_base] = Mailbox(depth)
         self.message_port_register_in(pmt.intern(keys.BANDS))
-        self.message_port_register_out(pmt.intern(keys.FREQ))
         self.set_msg_handler(pmt.intern(keys.BANDS), self._on_bands)
 
     def start(self) -> bool:
         """Begin a run."""
         self.mail.clear()
         return True
-
-    def post_freq(self, freq: float) -> None:
-        """Tell a frequency, Hz, to whoever listens."""
-        self.message_port_pub(pmt.intern(keys.FREQ), pmt.cons(pmt.intern(keys.FREQ), pmt.from_double(freq)))
 
     def _on_bands(self, message: pmt.pmt_base) -> None:
         self.mail.put(message)

@@ -20,8 +20,8 @@ def place_labels(
 ) -> list[tuple[int, Rect] | None]:
     """Where the text of each box goes.
 
-    The first size that finds a place is taken: inside its box; or the two shortest above, below, to the right or to the left.
-    All lie within the bounds and clear of the texts placed before them.
+    The first size that finds a place is taken: inside its box; or, for the two shortest, above, below, to the right or to the
+    left.  All lie within the bounds and clear of the texts placed before them.
 
     Parameters
     ----------

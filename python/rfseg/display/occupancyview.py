@@ -80,15 +80,15 @@ class DutyHistory:
         return low, min(high, low + MAX_BINS)
 
     def image(self, lines: int, low: int, high: int) -> np.ndarray:
-        """Duty cycles of the bins ``low`` to ``high``, float32 ``(lines, high - low)``, newest first, NaN where nothing is known.
+        """Duty cycles of the bins ``low`` to ``high``, float32 ``(lines, high - low)``, newest first.
 
-        A line shows the report whose interval it lies in.
+        NaN where nothing is known.  A line shows the report whose interval it lies in.
         """
         times = np.array([entry.time for entry in self._entries])
         rows = np.stack([self._row(entry, low, high) for entry in self._entries])
         ages = (np.arange(lines) + 0.5) * self.history / lines
         which = np.searchsorted(times, times[-1] - ages, "left")  # the first report that ends after the moment
-        step = float(np.median(np.diff(times))) if times.size > 1 else 0.0
+        step = float(np.median(np.diff(times))) if times.size > 1 else self.history / lines
         picture = rows[np.minimum(which, times.size - 1)]
         picture[times[-1] - ages < times[0] - step] = np.nan
         return picture
@@ -125,6 +125,7 @@ class OccupancyView:
         self._now: Plot | None = None  # across, MHz; down, duty cycle in %
         self._past: Plot | None = None  # across, MHz; down, seconds ago
         self._picture: np.ndarray | None = None
+        self._duty = np.zeros(0, np.float32)
 
     def set_history(self, history: float) -> None:
         """Time that the history shows from now on, s; what was shown is forgotten."""
@@ -149,18 +150,20 @@ class OccupancyView:
             middle = (past_rect.left + past_rect.right) / 2, (now_rect.top + past_rect.bottom) / 2
             text = "Waiting for reports of Occupancy"
             waiting = Text(x=middle[0], y=middle[1], text=text, colour=theme.muted, anchor=(0.5, 0.5))
-            frame = Plot(rect=Rect(now_rect.left, now_rect.top, now_rect.right, past_rect.bottom), left=0, right=1, top=0, bottom=1)
+            both = Rect(now_rect.left, now_rect.top, now_rect.right, past_rect.bottom)
+            frame = Plot(rect=both, left=0, right=1, top=0, bottom=1)
             return [*draw_frame(frame, theme), waiting]
         scale = history.newest.bin_width / 1e6
         edges = {"left": low * scale, "right": high * scale}
         self._now = now = Plot(rect=now_rect, **edges, top=104.0, bottom=0.0)
         self._past = past = Plot(rect=past_rect, **edges, top=0.0, bottom=history.history)
+        self._duty = history.now(low, high)
         self._picture = history.image(max(int(past_rect.height), 2), low, high)
         pixels = duty_pixels(_narrow(self._picture, int(past_rect.width)), theme)
         return [
             *self._draw_grid(now),
             *self._draw_free(now, past, measure),
-            *self._draw_now(now, history.now(low, high)),
+            *self._draw_now(now, self._duty),
             Image(rect=past_rect, pixels=pixels),
             *self._draw_axes(now, past, measure),
         ]
@@ -175,16 +178,14 @@ class OccupancyView:
         freq = self.freq_at(x, y)
         if freq is None or self._picture is None:
             return ""
-        place = 0
-        parts = [f"{freq / 1e6:.3f} MHz"]
+        parts, line, is_now = [f"{freq / 1e6:.3f} MHz"], self._duty, True
         if self._past.rect.has(x, y):
             rect = self._past.rect
-            place = int((y - rect.top) / rect.height * len(self._picture))
+            line, is_now = self._picture[int((y - rect.top) / rect.height * len(self._picture))], False
             parts.append(f"{self._past.from_y(y):.1f} s ago")
-        column = int((x - self._now.rect.left) / self._now.rect.width * self._picture.shape[1])
-        duty = float(self._picture[place, column])
+        duty = float(line[int((x - self._now.rect.left) / self._now.rect.width * line.size)])
         parts.append("not sensed" if math.isnan(duty) else f"in use {100 * duty:.0f} % of the time")
-        if place == 0 and any(b.freq_lower_edge <= freq < b.freq_upper_edge for b in self._history.newest.free):
+        if is_now and any(b.freq_lower_edge <= freq < b.freq_upper_edge for b in self._history.newest.free):
             parts.append("free")
         return "   ".join(parts).replace("-", _MINUS)
 

@@ -1,4 +1,4 @@
-"""What the Segmentation Display shows: a waterfall, the mask over it, boxes around bands, axes, and readings under the pointer."""
+"""What the Segmentation Display shows: a waterfall, the mask over it, boxes around bands, axes, readings."""
 
 from __future__ import annotations
 
@@ -100,6 +100,7 @@ class SegmentationView:
         self._make_histories(geometry)
         self.set_opacity(opacity)
         self.set_levels(levels)
+        self._shown_levels = 0.0, 1.0  # dBFS
         self._plot: Plot | None = None
         self._image: WaterfallImage | None = None
 
@@ -115,6 +116,7 @@ class SegmentationView:
     def set_levels(self, levels: tuple[float, float] | None) -> None:
         """Ends of the power scale, dBFS; None to follow the signal."""
         self._levels = LevelRange(None if levels is None else (float(levels[0]), float(levels[1])))
+        self._has_news = True
 
     # -- what comes in
 
@@ -124,6 +126,7 @@ class SegmentationView:
         if geometry is not self._waterfall.geometry:
             self._make_histories(geometry)
         self._waterfall.add(rows)
+        self._has_news = True
 
     def add_bands(self, frame: Frame, bands: Sequence[Band]) -> None:
         """Take in the bands of a frame."""
@@ -149,7 +152,9 @@ class SegmentationView:
             return [*draw_frame(plot, theme), waiting]
         image = waterfall.image(height=int(plot.rect.height), width=int(plot.rect.width))
         self._image = image
-        low, high = self._levels.follow(image.power)
+        if self._has_news:  # the same frames drawn again look the same
+            self._shown_levels, self._has_news = self._levels.follow(image.power), False
+        low, high = self._shown_levels
         table = overlay_table(waterfall.order, theme, opacity=self.opacity, hidden=self.hidden)
         shapes: list[Shape] = [Image(rect=plot.rect, pixels=waterfall_pixels(image, table, low=low, high=high))]
         shapes += self._draw_retunes(plot)

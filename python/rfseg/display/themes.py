@@ -77,7 +77,7 @@ THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
 
 def waterfall_pixels(image: WaterfallImage, table: np.ndarray, *, low: float, high: float) -> np.ndarray:
-    """Pixels, uint32 ``(L, F)``, of a waterfall between the levels ``low`` and ``high`` (dBFS); see :func:`overlay_table`."""
+    """Pixels, uint32 ``(L, F)``, of a waterfall between two levels, dBFS; the table is of :func:`overlay_table`."""
     with np.errstate(invalid="ignore"):
         levels = np.clip((image.power - low) * ((LEVELS - 1) / (high - low)), 0, LEVELS - 1)
     levels = np.nan_to_num(levels, copy=False).astype(np.uint8)

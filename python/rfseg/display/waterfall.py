@@ -23,7 +23,7 @@ NOT_INFERRED_RANK = 1
 
 @dataclass(frozen=True, kw_only=True)
 class FrameRows:
-    """A frame as a display takes it: mask and confidence, uint8 ``(T, F)``; power, float32 ``(T, F)`` in dBFS, NaN where unknown."""
+    """A frame as a display takes it: mask and confidence, uint8 ``(T, F)``; power, float32 ``(T, F)``, dBFS or NaN."""
 
     frame: Frame
     mask: np.ndarray
@@ -54,7 +54,8 @@ class WaterfallImage:
 class Waterfall:
     """Collects frames into lines; each line covers the same number of samples, counted from the start of the stream.
 
-    Where rows are merged into one line, a pulse shows before a carrier, a carrier before noise, and the highest power counts.
+    Where rows are merged into one line, a pulse shows before a carrier, a carrier before noise, and the highest power
+    counts.
     A frame that never came leaves its lines empty, so time is right in any case.
 
     Parameters

@@ -64,6 +64,11 @@ class Canvas(QtWidgets.QWidget):
         rect = self._metrics[size].size(0, text)
         return rect.width(), rect.height()
 
+    def point_at(self, x: float, y: float) -> None:
+        """Have the pointer there, pixels."""
+        self._pointer = QtCore.QPointF(x, y)
+        self.tell_point()
+
     def tell_point(self) -> None:
         """Say again what is under the pointer, since the picture below it has changed."""
         if self._pointer is not None:
@@ -86,8 +91,7 @@ class Canvas(QtWidgets.QWidget):
 
     def mouseMoveEvent(self, event: QtGui.QMouseEvent) -> None:
         """Tell what is under the pointer."""
-        self._pointer = event.localPos()
-        self.tell_point()
+        self.point_at(event.localPos().x(), event.localPos().y())
 
     def leaveEvent(self, event: QtCore.QEvent) -> None:
         """Nothing is under the pointer any more."""

@@ -63,12 +63,14 @@ class Panel(QtWidgets.QWidget):
         self._view, self._feed, self._status_text = view, feed, status
         self.setObjectName("panel")
         self.setAttribute(QtCore.Qt.WA_StyledBackground)
-        self._readout = QtWidgets.QLabel()
+        self._readout = QtWidgets.QLabel(objectName="readout")
         self._status = QtWidgets.QLabel(objectName="status")
         self.canvas = Canvas(view, on_point=self._show_point, on_freq=on_freq)
         self.header = QtWidgets.QHBoxLayout()
         self.header.setSpacing(8)
-        self.header.addWidget(QtWidgets.QLabel(title, objectName="title"))
+        heading = QtWidgets.QLabel(title, objectName="title")
+        heading.setVisible(bool(title))
+        self.header.addWidget(heading)
         self.header.addStretch(1)
         self.pause = QtWidgets.QPushButton("Pause", objectName="pause", checkable=True)
         self.pause.setToolTip("Hold the picture; the stream goes on")
@@ -94,6 +96,10 @@ class Panel(QtWidgets.QWidget):
         self.setStyleSheet(_STYLE.format(**colours))
         self.on_theme(chosen)
         self.canvas.update()
+
+    def point_at(self, x: float, y: float) -> None:
+        """Read what is at a point of the canvas, pixels, as if the pointer were there."""
+        self.canvas.point_at(x, y)
 
     def on_theme(self, theme: Theme) -> None:
         """What else must follow a new theme."""

@@ -15,6 +15,7 @@ from .panel import Panel
 __all__ = ["SegmentationPanel"]
 
 _SWATCH = 12  # pixels
+_STRIPES = "\N{SQUARE WITH UPPER RIGHT TO LOWER LEFT FILL}"
 
 
 class SegmentationPanel(Panel):
@@ -37,7 +38,7 @@ class SegmentationPanel(Panel):
             self._draw_swatch(class_id)
             self.header.insertWidget(place, button)
             place += 1
-        self._not_inferred = QtWidgets.QLabel("\N{SQUARE WITH UPPER RIGHT TO LOWER LEFT FILL} not inferred", objectName="caption")
+        self._not_inferred = QtWidgets.QLabel(f"{_STRIPES} not inferred", objectName="caption")
         self._not_inferred.setToolTip("Grey stripes: the model has not judged this")
         self._not_inferred.hide()
         self.header.insertWidget(place, self._not_inferred)
