@@ -6,15 +6,12 @@ has to make of it, by construction: nothing of it was measured.
 
 from __future__ import annotations
 
-import threading
-import time
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 import pmt
-from gnuradio import gr
 
 from rfseg.geometry import RxTime, make_geometry
 
@@ -160,25 +157,13 @@ def tags() -> dict[int, list[tuple[str, object]]]:
 
 
 class Air:
-    """The samples, int16 ``(n, 2)``, for :data:`SAMP_RATE`; a Source of ``rfseg.pipeline`` too."""
-
-    samp_rate, sample_count = SAMP_RATE, COUNT
-    captures = (
-        (0, CENTERS[0], BEGIN),
-        (RETUNE, CENTERS[1], BEGIN.after(RETUNE, SAMP_RATE)),
-        (GAP, CENTERS[1], BEGIN.after(GAP + LOST, SAMP_RATE)),
-    )
+    """The samples, int16 ``(n, 2)``, at :data:`SAMP_RATE`."""
 
     def __init__(self) -> None:
         changes = {0, RETUNE, SETTLED, COUNT}
         changes.update(e + side for c in CARRIERS.values() for s in c.spells for e in s for side in (-_RAMP, _RAMP))
         changes.update(p + side for radar in RADARS.values() for p in radar.pulses for side in (0, _PULSE))
         self._changes = sorted(change for change in changes if 0 <= change <= COUNT)
-
-    def read(self, start: int, count: int) -> np.ndarray:
-        """Samples as complex64, full scale 1."""
-        items = self.items(start, count).astype(np.float32) / np.float32(_FULL_SCALE)
-        return items.view(np.complex64).reshape(-1)
 
     def items(self, start: int, count: int) -> np.ndarray:
         """Samples as a stream has them."""
@@ -211,81 +196,6 @@ class Air:
             turn = 2j * np.pi * (radar.center_freq - CENTERS[view]) / SAMP_RATE
             total = total + (radar.amplitude * _pulse() * np.exp(turn * np.arange(_PULSE)))[index - first]
         out[:] = _quantised(total)
-
-
-class AirSource(gr.sync_block):
-    """Plays the air with its tags, in pieces of random size, and posts UHD's overflow message at the gap.
-
-    It pauses before each sample of ``stops`` until :meth:`go_on`; ``reached`` counts the pauses.  With ``is_paced`` samples
-    come as a radio's do, at the rate of the clock.
-    """
-
-    def __init__(
-        self, air: Air, *, stops: tuple[int, ...] = (), count: int = COUNT, is_paced: bool = False, seed: int = 1
-    ) -> None:
-        gr.sync_block.__init__(self, name="air_source", in_sig=None, out_sig=[(np.int16, 2)])
-        self._air, self._count, self._is_paced = air, count, is_paced
-        self._begin: float | None = None
-        self._rng = np.random.default_rng(seed)
-        self._tags, self._stops = tags(), list(stops)
-        self._is_free = threading.Semaphore(0)
-        self.reached = 0
-        self.set_min_output_buffer(1 << 18)
-        self.message_port_register_out(pmt.intern("async_msgs"))
-
-    def go_on(self) -> None:
-        """Let it pass one stop."""
-        self._is_free.release()
-
-    def work(self, input_items: list, output_items: list) -> int:
-        """Write the next piece."""
-        start = self.nitems_written(0)
-        if self._stops and start == self._stops[0]:
-            self._stops.pop(0)
-            self.reached += 1
-            self._is_free.acquire(timeout=60.0)  # a test that fails does not set it free
-        end = min([self._count, *self._stops[:1]])
-        count = min(len(output_items[0]), end - start, int(self._rng.integers(1, 1 << 18)))
-        if count == 0:
-            return int(gr.WORK_DONE)
-        if self._is_paced:
-            self._wait(start + count)
-        output_items[0][:count] = self._air.items(start, count)
-        for sample, found in self._tags.items():
-            if start <= sample < start + count:
-                for key, value in found:
-                    self.add_item_tag(0, sample, pmt.intern(key), value)
-        if start <= GAP < start + count:
-            told = pmt.dict_add(pmt.make_dict(), pmt.intern("overflows"), pmt.from_uint64(1))
-            self.message_port_pub(pmt.intern("async_msgs"), pmt.cons(pmt.intern("uhd_async_msg"), told))
-        return count
-
-
-    def _wait(self, sample: int) -> None:
-        """Until a sample is due."""
-        if self._begin is None:
-            self._begin = time.monotonic()
-        time.sleep(max(0.0, self._begin + sample / SAMP_RATE - time.monotonic()))
-
-
-class AirSink(gr.sync_block):
-    """Compares the stream with the air, bit for bit, and keeps its tags."""
-
-    def __init__(self, air: Air) -> None:
-        gr.sync_block.__init__(self, name="air_sink", in_sig=[(np.int16, 2)], out_sig=None)
-        self._air = air
-        self.received = self.differing = 0
-        self.tags: list[tuple[int, str, object]] = []
-
-    def work(self, input_items: list, output_items: list) -> int:
-        """Compare the next piece."""
-        items = input_items[0]
-        if not np.array_equal(items, self._air.items(self.nitems_read(0), len(items))):
-            self.differing += len(items)
-        found = self.get_tags_in_window(0, 0, len(items))
-        self.tags += [(tag.offset, pmt.symbol_to_string(tag.key), tag.value) for tag in found]
-        self.received += len(items)
-        return len(items)
 
 
 @lru_cache(maxsize=None)

@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 import zmq
 
-TIMEOUT = 30.0  # s that a test waits for what must come
+TIMEOUT = 120.0  # s that a test waits for what must come; other processes may have the processor
 
 
 def until(condition: Callable[[], Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the golden tests share: the chain under test, and what is known of its frames, tracks and messages."""
+"""What the golden tests share: the chain under test, its source and sink, and what is known of frames, tracks and messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 import pmt
@@ -30,8 +30,9 @@ def _load(name: str) -> ModuleType:
 
 air, ears = _load("golden_air"), _load("golden_ears")
 SCHEMA = Draft202012Validator(load_schema())
-TIMEOUT = 60.0  # s; far beyond what a flowgraph here takes
+TIMEOUT = 300.0  # s; far beyond what a flowgraph here takes, though other processes may have the processor
 FRAME = air.GEOMETRY.frame_samples
+_AHEAD = 10 * FRAME
 
 
 def plain(value: Any) -> Any:
@@ -53,6 +54,77 @@ def frame_starts(count: int = air.COUNT) -> list[int]:
     """First samples of the frames, by the rules: a retune, the end of settling and a gap begin new ones."""
     cuts = [min(cut, count) for cut in (0, air.RETUNE, air.SETTLED, air.GAP, count)]
     return [start for first, after in zip(cuts, cuts[1:]) for start in range(first, after, FRAME)]
+
+
+class AirSource(gr.sync_block):
+    """Plays the air with its tags, in pieces of random size, and posts UHD's overflow message at the gap.
+
+    It pauses before each sample of ``stops`` until :meth:`go_on`.  Where ``told`` says up to which sample bands have been
+    told, it is never further ahead of that than ``_AHEAD``: a chain in live mode then has the time that it needs.
+    """
+
+    def __init__(
+        self,
+        samples: air.Air,
+        *,
+        stops: tuple[int, ...] = (),
+        count: int = air.COUNT,
+        told: Callable[[], int] | None = None,
+        seed: int = 1,
+    ) -> None:
+        gr.sync_block.__init__(self, name="air_source", in_sig=None, out_sig=[(np.int16, 2)])
+        self._air, self._count, self._told = samples, count, told
+        self._rng = np.random.default_rng(seed)
+        self._tags, self._stops = air.tags(), list(stops)
+        self._is_free = threading.Semaphore(0)
+        self.set_min_output_buffer(1 << 18)
+        self.message_port_register_out(pmt.intern("async_msgs"))
+
+    def go_on(self) -> None:
+        """Let it pass one stop."""
+        self._is_free.release()
+
+    def work(self, input_items: list, output_items: list) -> int:
+        """Write the next piece."""
+        start = self.nitems_written(0)
+        if self._stops and start == self._stops[0]:
+            self._stops.pop(0)
+            self._is_free.acquire(timeout=TIMEOUT)  # a test that fails does not set it free
+        end = min([self._count, *self._stops[:1]])
+        count = min(len(output_items[0]), end - start, int(self._rng.integers(1, 1 << 18)))
+        if count == 0:
+            return int(gr.WORK_DONE)
+        if self._told is not None:
+            ears.until(lambda: start + count <= self._told() + _AHEAD)
+        output_items[0][:count] = self._air.items(start, count)
+        for sample, found in self._tags.items():
+            if start <= sample < start + count:
+                for key, value in found:
+                    self.add_item_tag(0, sample, pmt.intern(key), value)
+        if start <= air.GAP < start + count:
+            told = pmt.dict_add(pmt.make_dict(), pmt.intern("overflows"), pmt.from_uint64(1))
+            self.message_port_pub(pmt.intern("async_msgs"), pmt.cons(pmt.intern("uhd_async_msg"), told))
+        return count
+
+
+class AirSink(gr.sync_block):
+    """Compares the stream with the air, bit for bit, and keeps its tags."""
+
+    def __init__(self, samples: air.Air) -> None:
+        gr.sync_block.__init__(self, name="air_sink", in_sig=[(np.int16, 2)], out_sig=None)
+        self._air = samples
+        self.received = self.differing = 0
+        self.tags: list[tuple[int, str, object]] = []
+
+    def work(self, input_items: list, output_items: list) -> int:
+        """Compare the next piece."""
+        items = input_items[0]
+        if not np.array_equal(items, self._air.items(self.nitems_read(0), len(items))):
+            self.differing += len(items)
+        found = self.get_tags_in_window(0, 0, len(items))
+        self.tags += [(tag.offset, pmt.symbol_to_string(tag.key), tag.value) for tag in found]
+        self.received += len(items)
+        return len(items)
 
 
 def make_chain(session, *, mode: str, **options) -> rfseg.rf_segmenter:

@@ -49,7 +49,7 @@ class Golden:
         self.datagrams, port = ears.Datagrams(), ears.free_port()
         self.zeromq = ears.Zeromq(port)
         self.top, samples = gr.top_block(), air.Air()
-        self.source, self.sink = air.AirSource(samples, stops=(0,)), air.AirSink(samples)
+        self.source, self.sink = golden_kit.AirSource(samples, stops=(0,)), golden_kit.AirSink(samples)
         self.chain = golden_kit.make_chain(session, mode="lossless")
         self.occupancy = rfseg.occupancy()
         self.recorder = rfseg.sigmf_recorder(
@@ -61,7 +61,11 @@ class Golden:
             "mqtt": f"mqtt://:{self.broker.port}/site",
             "zeromq": f"zeromq://:{port}",
         }
-        self.feeds = {name: rfseg.band_feed(text, mode="lossless") for name, text in destinations.items()}
+        slow = {"timeout": 60.0, "keepalive": 60}  # s; other processes may have the processor
+        self.feeds = {
+            name: rfseg.band_feed(text, mode="lossless", options=slow if name == "mqtt" else None)
+            for name, text in destinations.items()
+        }
         for name, options in (("influx", {"tags": {"site": "north"}}), ("oran", CELL)):
             self.feeds[name] = rfseg.band_feed(
                 f"file:{folder}/bands.{name}", encoding=name, mode="lossless", options=options
