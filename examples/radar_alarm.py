@@ -12,6 +12,7 @@ import argparse
 import json
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Iterator
 
@@ -117,16 +118,16 @@ def simulate(listener: guard, model: str) -> None:
 
 
 def listen(listener: guard, address: str) -> None:
-    """Take the bands of a receiver's ZeroMQ feed, until Ctrl-C."""
-    socket = zmq.Context.instance().socket(zmq.SUB)
-    socket.connect(address)
-    socket.subscribe("rfseg/bands")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        while True:
-            listener.hear(json.loads(socket.recv_multipart()[1]))
-    except KeyboardInterrupt:
-        socket.close(linger=0)
+    """Take the bands of a receiver's ZeroMQ feed, until SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with zmq.Context.instance().socket(zmq.SUB) as socket:
+        socket.connect(address)
+        socket.subscribe("rfseg/bands")
+        while not stop.is_set():
+            if socket.poll(100):
+                listener.hear(json.loads(socket.recv_multipart()[1]))
 
 
 def parse_channels(text: str) -> list[tuple[float, float]]:
