@@ -39,7 +39,7 @@ from rfseg.training.samples import Draw, Sample, make_batch
 from rfseg.training.schedule import Progress, rate_factor
 from rfseg.training.validation import score_frames
 
-BATCH = 8  # crops of 128 rows and 128 bins
+BATCH = 4  # crops of 128 rows and 128 bins: small, for many steps
 FIRST_SEED = 990_000_000  # of scenes that no training of this size reaches
 TEST_SEED = VALIDATION_SEED + 500_000
 
