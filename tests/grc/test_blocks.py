@@ -278,3 +278,11 @@ def test_where_the_module_is_missing_companion_says_so_and_lives(tmp_path):
     )  # fmt: skip
     text = done.stdout + done.stderr
     assert "No module named 'gnuradio.rfseg'" in text and "Compilation error" in text
+
+
+@pytest.mark.parametrize("path", BLOCKS, ids=lambda p: p.stem)
+def test_it_says_that_there_is_no_cpp_output(platform, path):
+    graph = make_graph(platform)
+    graph.options_block.params["output_language"].set_value("cpp")
+    block = add(graph, load(path)["id"], "under_test")
+    assert "This block does not support C++ output." in errors_of(graph, block)
