@@ -61,7 +61,7 @@ class simulated_sdr(gr.sync_block):
         if self._position >= self._last:
             return -1  # the end
         due = self._wait()
-        if due - self._position > self._buffer:
+        if not is_new and due - self._position > self._buffer:
             self._position, self.overflows, is_new = due - self._buffer, self.overflows + 1, True
         place = self._position % len(self._air)
         count = min(due - self._position, len(output_items[0]), len(self._air) - place)

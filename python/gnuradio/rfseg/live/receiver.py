@@ -12,6 +12,7 @@ from typing import Any, Callable
 import pmt
 from gnuradio import blocks, gr
 from rfseg.feeds.messages import BANDS, OCCUPANCY, STATUS, TRACK
+from rfseg.framequeue import Mode
 from rfseg.inference import Session, find_model
 from rfseg.livecommands import UNCHANGED, LiveCommand
 from rfseg.livesettings import LiveSettings
@@ -32,6 +33,7 @@ from .telemetry import Telemetry
 __all__ = ["Receiver"]
 
 _ENDLESS = 1 << 62  # samples
+_REMOTE_TIMEOUTS = {Mode.LIVE: 0.5, Mode.LOSSLESS: 30.0}  # s until a frame is given up; files can wait
 _LONGEST_TUNING = 10.0  # s that a source may take to tune
 _RECORDED = ("recordings", "written", "dropped", "refused")
 
@@ -277,7 +279,8 @@ def _open_session(settings: LiveSettings) -> Session | RemoteSession:
     """The network, here or where it is said to run."""
     inference = settings.inference
     if inference.remote is not None:
-        return RemoteSession(inference.remote, dtype=inference.remote_dtype)
+        timeout = _REMOTE_TIMEOUTS[Mode(settings.mode)]
+        return RemoteSession(inference.remote, timeout=timeout, dtype=inference.remote_dtype)
     return Session(settings.model, threads=inference.threads, providers=inference.providers)
 
 
