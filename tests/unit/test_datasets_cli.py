@@ -217,3 +217,18 @@ def test_torch_and_pillow_are_not_imported_before_they_are_needed() -> None:
 def test_without_pillow_the_remedy_is_told(error_of, radar_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert "reading pictures needs Pillow: pip install 'rfseg[data]'" in error_of("inspect", radar_set, "--no-picture")
+
+
+def test_sets_that_were_made_and_verified_are_told_as_json(run: Run, radar_set: Path, tmp_path: Path) -> None:
+    code, out, err = run("import", radar_set, "--out", tmp_path / "sets", "--json")
+    assert (code, err) == (0, "")
+    facts = json.loads(out)
+    made = [{"folder": str(tmp_path / "sets" / name), "items": items, "shards": 1} for name, items in (("train", 6), ("val", 2))]
+    assert facts["sets"] == made and facts["format"] == "rf-segmenter"
+    code, out, err = run("verify", tmp_path / "sets", "--json")
+    assert (code, err, json.loads(out)) == (0, "", made)
+    (shard,) = (tmp_path / "sets" / "val").glob("*.npz")
+    shard.write_bytes(b"damaged")
+    code, out, err = run("verify", tmp_path / "sets", "--json")
+    assert (code, out) == (EXIT_BAD_INPUT, "")
+    assert err.count(str(shard.name)) >= 1 and "1 of 1 shards" in err
