@@ -30,7 +30,7 @@ def _load(name: str) -> ModuleType:
 
 air, ears = _load("golden_air"), _load("golden_ears")
 SCHEMA = Draft202012Validator(load_schema())
-TIMEOUT = 300.0  # s; far beyond what a flowgraph here takes, though other processes may have the processor
+TIMEOUT = 600.0  # s; far beyond what a flowgraph here takes, though other processes may have the processor
 FRAME = air.GEOMETRY.frame_samples
 _AHEAD = 10 * FRAME
 
