@@ -209,7 +209,7 @@ def _open(path: Path, threads: int, providers: str) -> tuple[onnxruntime.Inferen
     options.log_severity_level = 3 if names == ["cpu"] else 4  # errors only; what matters is raised
     reasons = []
     for place, name in enumerate(names):
-        chain = [(PROVIDERS[n], provider_options(n)) for n in names[place:]]  # the later ones run what the first cannot
+        chain = [(PROVIDERS[n], provider_options(n, threads)) for n in names[place:]]  # the later ones run what the first cannot
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers=chain)
         except Exception as error:  # the backend's exceptions share no base class

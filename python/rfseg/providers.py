@@ -69,10 +69,10 @@ def choose_providers(wanted: str, found: Collection[str]) -> list[str]:
     return names
 
 
-def provider_options(name: str) -> dict[str, Any]:
+def provider_options(name: str, threads: int = 0) -> dict[str, Any]:
     """Settings that a provider is opened with."""
-    if name == "openvino":
-        return {"device_type": "CPU", "precision": "FP32"}  # left alone it computes in bfloat16 where it can
+    if name == "openvino":  # left alone it computes in bfloat16 where it can, and on every core
+        return {"device_type": "CPU", "precision": "FP32", **({"num_of_threads": str(threads)} if threads else {})}
     if name == "tensorrt":  # building an engine takes minutes: once for each model and shape
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rfseg" / "tensorrt"
         return {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache)}

@@ -5,7 +5,7 @@ import pytest
 
 from rfseg.errors import BackendUnavailableError, OptionError
 from rfseg.inference import Session
-from rfseg.providers import available_providers, choose_providers
+from rfseg.providers import available_providers, choose_providers, provider_options
 
 ALL = ["CPUExecutionProvider", "OpenVINOExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider", "AzureExecutionProvider"]
 CPU = ["CPUExecutionProvider"]
@@ -70,3 +70,11 @@ def test_a_provider_asked_for_by_name_is_not_replaced_in_silence(threshold_model
 def test_a_negative_number_of_threads_is_refused(threshold_model):
     with pytest.raises(OptionError, match="threads=-1 must be 0"):
         Session(threshold_model, threads=-1)
+
+
+def test_providers_compute_in_float32_with_the_threads_asked_for(monkeypatch, tmp_path):
+    assert provider_options("openvino", 2) == {"device_type": "CPU", "precision": "FP32", "num_of_threads": "2"}
+    assert "num_of_threads" not in provider_options("openvino")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert provider_options("tensorrt")["trt_engine_cache_path"] == str(tmp_path / "rfseg" / "tensorrt")
+    assert provider_options("cpu", 1) == provider_options("cuda", 1) == {}

@@ -25,6 +25,8 @@ from ..geometry import DEFAULT_FRAME_DURATION, FRAME_DURATION_RANGE, ROWS, SAMP_
 from ..inference import Session
 from ..models.deployable import DeployableSegmenter
 from ..models.framesize import CHANNELS
+from ..models.rf_segmenter import RFSegmenter
+from ..models.rf_segmenter_inference import InferenceForm
 from ..synth import Recipe, load_recipe
 from .calibrate import (
     band_calibration_error,
@@ -218,9 +220,10 @@ def network_facts(name: str, network: nn.Module) -> dict[str, Any]:
 
 def _write_rows_graph(model: DeployableSegmenter, path: Path) -> None:
     """The graph of rows to masks; frames and bins stay free, rows are fixed."""
+    form = InferenceForm(model) if isinstance(model.network, RFSegmenter) else model
     frames, bins = torch.export.Dim("N", min=1, max=_MOST_FRAMES), torch.export.Dim("F", min=_BINS_RANGE[0], max=_BINS_RANGE[1])
     example = torch.randn(2, 2, ROWS, 100) * 5 - 90
-    write_graph(model, path, inputs={"rows": example}, dynamic=({0: frames, 3: bins},))
+    write_graph(form, path, inputs={"rows": example}, dynamic=({0: frames, 3: bins},))
 
 
 def _run_golden(path: Path) -> np.ndarray:
