@@ -111,6 +111,11 @@ def test_latencies_count_from_the_moment_at_which_a_frames_last_sample_was_due()
     assert figures["overruns"] == 2  # 200 and 60 ms are one, 70 ms another
 
 
+def test_arguments_of_rf_segmenter_can_be_asked_for() -> None:
+    code, out = do("options")
+    assert code == 0 and {"samp_rate", "threads", "share"} <= set(json.loads(out)["options"])
+
+
 def test_the_process_tells_of_its_threads_and_of_the_lock(result_of) -> None:
     result = result_of("process")
     assert result["stage"] == "feed"
@@ -123,7 +128,7 @@ def test_the_process_tells_of_its_threads_and_of_the_lock(result_of) -> None:
 @pytest.mark.parametrize(
     ("task", "settings", "text"),
     [
-        ("speed", {}, "task 'speed' is unknown, expected one of spectrogram, lossless, live, process; start rfseg bench"),
+        ("speed", {}, "task 'speed' is unknown, expected one of spectrogram, lossless, live, process, options; start rfseg bench"),
         ("live", {"options": {"colour": 1}}, "RF Segmenter has no argument colour; leave it out"),
         ("live", {"samp_rate": 1e6}, "samp_rate=1e+06 Hz is outside"),
     ],

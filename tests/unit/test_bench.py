@@ -302,6 +302,40 @@ def test_a_flowgraph_that_fails_is_reported_with_its_last_words(bench, monkeypat
     assert "rfseg: error: the flowgraph of 'live' ended with exit code 9: a | b" in err
 
 
+def test_one_thing_is_varied_at_a_time_and_only_as_far_as_the_model_goes(threshold_model: Path, monkeypatch) -> None:
+    asked: list[dict] = []
+    times = {"p50": 1.0, "p99": 2.0, "max": 3.0}
+    counts = {"frames": 9, "inferred": 9, "dropped": 0, "failed": 0, "late": 0, "overruns": 0}
+
+    def answer(task: str, **settings) -> dict:
+        asked.append({"task": task, **settings})
+        if task == "options":
+            return {"options": ["samp_rate", "infer_every"]}
+        figures = {"frame_duration": settings["frame_duration"], "bins": 256, "cores": {"a": 0.5}, "memory": {"peak": 1.0, "first": 1.0, "last": 1.0}}
+        return {**figures, **counts, "rate": one(70.0), "to_tag": times, "to_message": times, "lag": times}
+
+    monkeypatch.setattr("rfseg.bench.running.run_task", answer)
+    monkeypatch.setattr("rfseg.bench.running.available_cores", lambda: 2)
+    monkeypatch.setattr("rfseg.bench.running.time_frame", lambda model, bins: {"median_ms": 12.0})
+    plan = Plan(model=str(threshold_model), repeats=2, threads=(1, 2))
+    report = run_bench(plan, ["lossless", "live"])
+    lossless = [a for a in asked if a["task"] == "lossless"]
+    base = {"samp_rate": 61.44e6, "frame_duration": 20e-3, "channels": 1, "threads": 1}
+    changed = [{k: a[k] for k in base if a[k] != base[k]} for a in lossless[: len(lossless) // 2]]
+    assert changed == [
+        {}, {"threads": 2}, {"frame_duration": 5e-3}, {"frame_duration": 10e-3}, {"frame_duration": 40e-3},
+        {"samp_rate": 15.36e6}, {"samp_rate": 30.72e6}, {"samp_rate": 122.88e6}, {"channels": 2},
+    ]  # fmt: skip
+    assert lossless[len(lossless) // 2 :] == lossless[: len(lossless) // 2][::-1]  # the second round goes the other way
+    overload, duty = [a for a in asked if a["task"] == "live"][-2:]
+    assert overload["frame_duration"] == pytest.approx(3e-3)  # a quarter of what a frame takes
+    assert (duty["samp_rate"], duty["options"]) == (122.88e6, {"infer_every": 4})
+    rows = report["sections"]["lossless"]["rows"]
+    assert rows[-1]["times_real_time"]["median"] == pytest.approx(140.0 / (2 * 61.44))
+    text = format_report(report)
+    assert "| 4.0 times what one thread infers |" in text and "| one frame in 4 inferred " in text
+
+
 def test_an_unknown_section_is_refused() -> None:
     with pytest.raises(OptionError, match="section 'speed' is unknown, expected some of spectrogram, inference"):
         run_bench(Plan(), ["speed"])

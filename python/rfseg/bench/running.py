@@ -21,6 +21,7 @@ __all__ = ["run_bench"]
 _RATES = (15.36e6, 30.72e6, 61.44e6, 122.88e6)  # Hz; what is varied
 _DURATIONS = (5e-3, 10e-3, 20e-3, 40e-3)  # s
 _CHANNELS = (1, 2)
+_DUTY_CYCLE = ("infer_every", 4)
 _OVERLOAD = 4.0  # times what the machine can infer
 _STAGES = ("spectrogram", "segmenter", "bands", "tracker", "tagger", "feed")
 
@@ -34,6 +35,7 @@ class _Case:
     frame_duration: float
     channels: int = 1
     threads: int = 1
+    options: tuple[tuple[str, Any], ...] = ()  # further arguments of RF Segmenter
 
     def settings(self, plan: Plan) -> dict[str, Any]:
         return {
@@ -42,6 +44,7 @@ class _Case:
             "frame_duration": self.frame_duration,
             "channels": self.channels,
             "threads": self.threads,
+            **({"options": dict(self.options)} if self.options else {}),
         }
 
     def facts(self) -> dict[str, Any]:
@@ -152,6 +155,7 @@ def _live(plan: Plan, contract: Contract, say: Callable[[str], None]) -> dict[st
     cases = [case for case in _cases(plan, contract) if case.threads == plan.threads[0]]
     if plan.grows:
         cases.append(_overload(plan, contract))
+        cases += _duty_cycle(plan, contract)
     rows = []
     for case in cases:
         say(f"live, {plan.seconds:g} s: {case.why}")
@@ -203,3 +207,18 @@ def _overload(plan: Plan, contract: Contract) -> _Case:
         frame_duration=duration,
         threads=plan.threads[0],
     )
+
+
+def _duty_cycle(plan: Plan, contract: Contract) -> list[_Case]:
+    """The highest rate that the model covers with one frame in a few inferred, where RF Segmenter has that option."""
+    if _DUTY_CYCLE[0] not in run_task("options")["options"]:
+        return []
+    fastest = max((rate for rate in _RATES if rate <= contract.samp_rate_range[1]), default=plan.samp_rate)
+    case = _Case(
+        why=f"one frame in {_DUTY_CYCLE[1]} inferred",
+        samp_rate=fastest,
+        frame_duration=plan.frame_duration,
+        threads=plan.threads[0],
+        options=(_DUTY_CYCLE,),
+    )
+    return [case]

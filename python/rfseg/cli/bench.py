@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "bench",
         description="Measure what this machine keeps up with; print the report as Markdown and write bench.json, bench.md and"
-        " bench.png.\nAll sections take about a quarter of an hour, with --quick a minute or two; nothing else should run.",
+        " bench.png.\nAll sections take about twenty minutes, with --quick a minute or two; nothing else should run.",
         epilog="sections:\n" + "\n".join(f"  {name:{width}}  {text}" for name, text in _ABOUT.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -21,7 +21,7 @@ from ..rfseg_python import keys
 from ..spectrogram_sink import frame_geometry
 from .ends import frame_log, scene_source, tag_log
 
-__all__ = ["Setup", "live_figures", "measure_live", "measure_lossless", "wait_for_frames", "watch"]
+__all__ = ["Setup", "list_options", "live_figures", "measure_live", "measure_lossless", "wait_for_frames", "watch"]
 
 _PATIENCE = 120.0  # s that the first frames may take
 _LOOK = 10e-3  # s
@@ -49,9 +49,14 @@ class Setup:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = set(self.options) - set(inspect.signature(rf_segmenter.__init__).parameters)
+        unknown = set(self.options) - set(list_options()["options"])
         if unknown:
             raise OptionError(f"RF Segmenter has no argument {', '.join(sorted(unknown))}; leave it out")
+
+
+def list_options() -> dict[str, Any]:
+    """Arguments that RF Segmenter has."""
+    return {"options": list(inspect.signature(rf_segmenter.__init__).parameters)[1:]}
 
 
 class _Lane:
