@@ -14,7 +14,6 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "recording_to_bands.grc"
-PORT_OF_BYTES = (0xD5, 0x00, 0xF9)  # GRC's colour of mask and confidence
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def test_an_example_opens_whole_and_takes_another_block(screenshots, tmp_path):
         companion.drop("rf segmenter")
         companion.key("Escape", "ctrl+s")
         companion.wait_for(lambda: segmenters(flowgraph) == 2, "second RF Segmenter in the file")
-    assert (screen == PORT_OF_BYTES).all(axis=2).sum() > 100  # the first one is drawn
+    assert (screen == screenshots.COMPLEX).all(axis=2).sum() > 1000  # ports are drawn
     said = (tmp_path / "gnuradio-companion.log").read_text()
     assert f'Loading: "{flowgraph}"' in said and "Done" in said
     assert not [line for line in said.splitlines() if "not found" in line or "Error" in line]
@@ -58,3 +57,4 @@ def test_what_has_changed_and_where_the_ports_are(screenshots):
     box = screenshots.changed(before, after)
     assert (box.left, box.top, box.right, box.bottom) == (100, 200, 249, 299)
     assert box.ports(after, "left") == [(106, 218), (106, 248)] and box.ports(after, "right") == [(243, 258)]
+    assert screenshots.find_color(after, screenshots.COMPLEX, box) == (109, 232)
