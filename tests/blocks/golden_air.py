@@ -49,7 +49,7 @@ def _at(seconds: float) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Carrier:
-    """A flat spectrum between two edges (RF, Hz), there from the first to before the second of two samples, or more often."""
+    """A flat spectrum between two edges (RF, Hz), there in each spell from a sample to before another."""
 
     label: str
     edges: tuple[float, float]

@@ -1,4 +1,4 @@
-"""What the golden tests share: the chain under test, its source and sink, and what is known of frames, tracks and messages."""
+"""What the golden tests share: chain, source and sink, and what is known of frames, tracks and messages."""
 
 from __future__ import annotations
 
