@@ -403,6 +403,9 @@ def test_setters_refuse_what_the_constructor_refuses(application, display):
         display.set_time_span(-1.0)
     with pytest.raises(OptionError, match="levels"):
         display.set_levels((1.0, 1.0))
+    display.set_update_rate(1.0)  # 50 frames a second: those of two pictures are kept, but no more than 64
+    play(display, FrameSource(100, striped())).run()
+    assert len(display._frames.mail.take()) == 64
     display.set_levels((-90.0, -30.0))
     display.set_time_span(0.1)
     assert display._view._waterfall.span_samples >= 0.1 * SAMP_RATE

@@ -11,6 +11,7 @@ from rfseg.bands import UNKNOWN_LABEL, Band
 from rfseg.colours import class_colour, class_table, to_rgb
 from rfseg.contract import NOT_INFERRED
 from rfseg.display.axes import Plot, nice_ticks, tick_texts
+from rfseg.display.boxes import BandBoxes
 from rfseg.display.labels import place_labels
 from rfseg.display.mailbox import Mailbox
 from rfseg.display.occupancyview import DutyHistory, OccupancyView
@@ -95,6 +96,14 @@ def test_the_newest_push_out_what_nobody_took_and_whoever_puts_never_waits():
     assert box.take() == []
     box.clear()
     assert (box.received, box.dropped) == (0, 0)
+
+
+def test_a_smaller_mailbox_gives_up_the_oldest():
+    box: Mailbox[int] = Mailbox(5)
+    for item in range(5):
+        box.put(item)
+    box.set_depth(2)
+    assert box.dropped == 3 and box.take() == [3, 4]
 
 
 def test_a_mailbox_for_nothing_is_refused():
@@ -291,6 +300,16 @@ def test_bands_of_one_signal_share_a_box_and_leave_with_their_time():
         view.add_bands(frame(index), [band(**moved)] if index < 28 else [])
         boxes = [b for b in of_kind(view.draw(WIDTH, HEIGHT, measure), Box) if b.colour == class_colour(LTE)]
         assert len(boxes) == (1 if index < 29 else 0), index
+
+
+def test_boxes_that_have_left_are_forgotten():
+    boxes = BandBoxes(CONTRACT.classes, time_span=0.1, samp_rate=SAMP_RATE)
+    for index in range(400):
+        offset = (index * 7 % 20 - 10) * 1e6  # each frame elsewhere
+        moved = band(low=offset, high=offset + 5e5, sample_start=index * GEOMETRY.frame_samples)
+        boxes.add(frame(index), [moved])
+        known = len(boxes.groups((index - 5) * GEOMETRY.frame_samples))
+        assert known == min(index + 1, 6), index
 
 
 def test_what_is_hidden_has_no_box_and_a_doubtful_band_has_a_dashed_one():

@@ -87,13 +87,13 @@ class segmentation_display(gr.hier_block2):
         contract = model if isinstance(model, Contract) else load_contract(model)
         geometry = contract.make_geometry(samp_rate, frame_duration=frame_duration)
         check_update_rate(update_rate)
-        waiting = math.ceil(2 / (update_rate * geometry.frame_duration))
-        depth = min(max(waiting, _FEWEST_FRAMES), _MOST_FRAMES)
+        depth = _depth(update_rate, geometry)
         sizes = [geometry.bins, geometry.bins, geometry.row_size * gr.sizeof_float]
         gr.hier_block2.__init__(
             self, "segmentation_display", gr.io_signature.makev(3, 3, sizes), gr.io_signature(0, 0, 0)
         )
         self._view = SegmentationView(contract, geometry, time_span=time_span, opacity=opacity, levels=levels)
+        self._geometry = geometry
         self._pace = LogPace()
         self._frames = _FrameTap(geometry, depth=depth, complain=self._complain)
         self._bands = _BandTap(depth)
@@ -133,6 +133,8 @@ class segmentation_display(gr.hier_block2):
     def set_update_rate(self, update_rate: float) -> None:
         """Pictures per second, Hz."""
         check_update_rate(update_rate)
+        for mail in (self._frames.mail, self._bands.mail):
+            mail.set_depth(_depth(update_rate, self._geometry))
         self._panel.set_update_rate(update_rate)
 
     def set_opacity(self, opacity: float) -> None:
@@ -285,3 +287,8 @@ class _BandTap(gr.basic_block):
 
     def _on_bands(self, message: pmt.pmt_base) -> None:
         self.mail.put(message)
+
+
+def _depth(update_rate: float, geometry: Geometry) -> int:
+    """Frames that may wait to be drawn: those of two pictures, within reason."""
+    return min(max(math.ceil(2 / (update_rate * geometry.frame_duration)), _FEWEST_FRAMES), _MOST_FRAMES)

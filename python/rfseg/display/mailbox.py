@@ -36,11 +36,18 @@ class Mailbox(Generic[_Item]):
     """
 
     def __init__(self, depth: int) -> None:
-        if depth < 1:
-            raise OptionError(f"depth={depth} must be at least 1 item")
-        self._items: deque[_Item] = deque(maxlen=depth)
+        self._items: deque[_Item] = deque()
         self._lock = threading.Lock()
         self._received = self._dropped = 0
+        self.set_depth(depth)
+
+    def set_depth(self, depth: int) -> None:
+        """Items held from now on; those that are too many are the oldest, and counted."""
+        if depth < 1:
+            raise OptionError(f"depth={depth} must be at least 1 item")
+        with self._lock:
+            self._dropped += max(0, len(self._items) - depth)
+            self._items = deque(self._items, maxlen=depth)
 
     def put(self, item: _Item) -> None:
         """Hand an item over."""
