@@ -1,8 +1,11 @@
 """What computes a network is chosen in a stated order, and a missing one says how to get it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from rfseg.cli import EXIT_BAD_INPUT, main
 from rfseg.errors import BackendUnavailableError, OptionError
 from rfseg.inference import Session
 from rfseg.providers import available_providers, choose_providers, provider_options
@@ -78,3 +81,13 @@ def test_providers_compute_in_float32_with_the_threads_asked_for(monkeypatch, tm
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert provider_options("tensorrt")["trt_engine_cache_path"] == str(tmp_path / "rfseg" / "tensorrt")
     assert provider_options("cpu", 1) == provider_options("cuda", 1) == {}
+
+
+@pytest.mark.parametrize("command", [["segment", "examples/data/demo.sigmf-meta", "--no-picture"], ["evaluate", "rf-segmenter", "--on", "set"]])
+def test_a_provider_that_is_missing_ends_a_command_in_one_line(command, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.setattr("rfseg.cli.evaluate.ShardSet", lambda folder: None)
+    assert main([*command, "--out", str(tmp_path / "out"), "--providers", "tensorrt"]) == EXIT_BAD_INPUT
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "the installed ONNX Runtime has no tensorrt, it has cpu" in error
+    assert not (tmp_path / "out").exists()
