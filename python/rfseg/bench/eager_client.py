@@ -14,12 +14,12 @@ from ..errors import BackendUnavailableError, OptionError
 __all__ = ["EagerNetwork", "find_torch_python"]
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
-_PROBE = "import torch, rfseg; print(torch.__version__)"
-_PROBE_SECONDS = 120.0  # PyTorch is slow to import where the disk is cold
+_PROBE = "import importlib.util as u, sys; sys.exit(not (u.find_spec('torch') and u.find_spec('rfseg')))"
+_PROBE_SECONDS = 60.0  # for a busy machine
 
 
 def find_torch_python(wanted: Path | None = None) -> str | None:
-    """An interpreter that can import PyTorch and rfseg: the one asked for, this one, or that of a checkout; None if none can.
+    """An interpreter that has PyTorch and rfseg: the one asked for, this one, or that of a checkout; None if none can.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def find_torch_python(wanted: Path | None = None) -> str | None:
             return str(candidate)
     if wanted is not None:
         raise OptionError(
-            f"{wanted} cannot import torch and rfseg; name the interpreter of an environment with rfseg[train], such as"
+            f"{wanted} has not both torch and rfseg; name the interpreter of an environment with rfseg[train], such as"
             " .venv-train/bin/python"
         )
     return None

@@ -78,7 +78,7 @@ def _spectrogram(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     means = figures["rows"][0]["bound_means"]
     return (
         f"### Spectrogram\nMS/s in a flowgraph, by the clock; *core*: per second of processor time of all its threads but source"
-        f" and sink. The block reduces its segments by mean and max to dB rows; GNU Radio {figures['gnuradio']}:"
+        f" and sink. The block reduces 40 segments (19 where hop = bins) by mean and max to a row in dB; GNU Radio {figures['gnuradio']}:"
         " stream_to_vector, fft_vcc with a Hann window, complex_to_mag_squared, nlog10_ff, a row for each segment (from integers"
         " after a conversion). Hop = bins but where 15/32 of them is stated, the default. Bound: window, FFT, squared magnitude"
         f" and sum of complex64 on one core without a framework ({means}; larger FFTs in smaller batches)."

@@ -20,13 +20,11 @@ from .ends import scene_source
 
 __all__ = ["measure_spectrogram"]
 
-_SAMP_RATE = 61.44e6  # Hz; names the rows, and means nothing to the time that they take
+_DEFAULT = make_geometry(61.44e6)  # what others are scaled from: bins of 240 kHz, hop, and segments in a row
 _LEAST_SAMPLES = 4 << 20  # of a measurement: more than the buffers hold
 _PATIENCE = 60.0  # s
 _LOOK = 1e-3  # s
-_ROW_SECONDS = 78e-6  # that a row covers, as in frames of 20 ms
 _ENDS = ("scene_source", "null_sink")  # first letters of the threads that are no part of what is measured
-_HOP_SHARE = make_geometry(_SAMP_RATE).hop / make_geometry(_SAMP_RATE).fft_size
 
 
 def measure_spectrogram(
@@ -41,8 +39,8 @@ def measure_spectrogram(
 
 
 def _measure_case(bins: int, item_type: str, *, repeats: int, seconds: float) -> dict[str, Any]:
-    scene = make_scene(_SAMP_RATE, 1 << 20, item_type=item_type)
-    hop = round(bins * _HOP_SHARE)
+    scene = make_scene(bins * _DEFAULT.bin_width, 1 << 20, item_type=item_type)
+    hop = round(bins * _DEFAULT.hop / _DEFAULT.bins)
     measures: dict[str, Callable[[], dict[str, float]]] = {
         "block": lambda: _run(_block_flowgraph(scene, bins, bins, item_type), seconds),
         "block_overlapped": lambda: _run(_block_flowgraph(scene, bins, hop, item_type), seconds),
@@ -98,12 +96,12 @@ def _wait(condition: Callable[[], bool]) -> None:
 
 def _block_flowgraph(scene: Any, bins: int, hop: int, item_type: str) -> tuple[gr.top_block, scene_source, gr.basic_block]:
     top = gr.top_block()
-    source = scene_source(scene, _SAMP_RATE, is_paced=False)
+    source = scene_source(scene, _DEFAULT.samp_rate, is_paced=False)
     block = rfseg_python.spectrogram_sink(
-        samp_rate=_SAMP_RATE,
+        samp_rate=bins * _DEFAULT.bin_width,
         fft_size=bins,
         hop=hop,
-        segments_per_row=max(1, round(_ROW_SECONDS * _SAMP_RATE / hop)),
+        segments_per_row=round(_DEFAULT.row_samples * bins / _DEFAULT.bins / hop),
         rows=ROWS,
         reductions=[Reduction.MEAN.value, Reduction.MAX.value],
         item_type=item_type,
@@ -118,7 +116,7 @@ def _block_flowgraph(scene: Any, bins: int, hop: int, item_type: str) -> tuple[g
 def _gnuradio_flowgraph(scene: Any, bins: int, item_type: str) -> tuple[gr.top_block, scene_source, gr.basic_block]:
     """A row for each ``bins`` samples: what a waterfall in GNU Radio Companion is built of."""
     top = gr.top_block()
-    source = scene_source(scene, _SAMP_RATE, is_paced=False)
+    source = scene_source(scene, _DEFAULT.samp_rate, is_paced=False)
     to_vector = blocks.stream_to_vector(gr.sizeof_gr_complex, bins)
     chain: list[Any] = [source]
     if item_type != "complex64":
