@@ -270,6 +270,7 @@ def test_a_text_takes_the_fullest_version_that_fits_and_goes_inside_first():
     assert [version for version, _ in found] == [0, 1, 1]
     assert wide.holds(found[0][1]) and narrow.holds(found[1][1]) and not tiny.meets(found[2][1])
     assert place_labels([tiny], [versions], bounds, may_leave=[False]) == [None]
+    assert place_labels([wide], [versions], bounds, taken=[wide])[0][1].top > wide.bottom
 
 
 def test_a_box_stands_where_the_band_is():

@@ -90,6 +90,7 @@ def draw_boxes(
     newest: int,
     samp_rate: float,
     hidden: AbstractSet[int] = frozenset(),
+    taken: Sequence[Rect] = (),
 ) -> list[Shape]:
     """Boxes with their texts.
 
@@ -105,6 +106,8 @@ def draw_boxes(
         Hz.
     hidden : set of int
         Classes that are not shown.
+    taken : sequence of Rect
+        Where no text may be.
     """
     placed = []
     for group, center in groups:
@@ -125,10 +128,12 @@ def draw_boxes(
         width = 1.0 if min(item.rect.width, item.rect.height) < _SMALL else 2.0
         shapes.append(Box(rect=item.rect, colour=theme.casing, width=width + 2.0))
         shapes.append(Box(rect=item.rect, colour=colour, width=width, is_dashed=is_dashed))
-    return shapes + _draw_texts(placed, plot, measure)
+    return shapes + _draw_texts(placed, plot, measure, taken)
 
 
-def _draw_texts(placed: Sequence[_Placed], plot: Plot, measure: Measure) -> list[Shape]:
+def _draw_texts(
+    placed: Sequence[_Placed], plot: Plot, measure: Measure, taken: Sequence[Rect]
+) -> list[Shape]:
     """Texts, first those of the bands that have a name; a doubtful one is only written where it fits into its box."""
     placed = sorted(placed, key=lambda p: p.group.guess is not None)
     inset = [Rect(p.rect.left + 3, p.rect.top + 3, p.rect.right - 3, p.rect.bottom - 3) for p in placed]
@@ -138,7 +143,8 @@ def _draw_texts(placed: Sequence[_Placed], plot: Plot, measure: Measure) -> list
         sizes.append([(width + 2 * _PAD[0], height + 2 * _PAD[1]) for width, height in measured])
     shapes: list[Shape] = []
     is_free = [item.group.guess is None for item in placed]
-    for item, found in zip(placed, place_labels(inset, sizes, plot.rect, may_leave=is_free), strict=True):
+    places = place_labels(inset, sizes, plot.rect, may_leave=is_free, taken=taken)
+    for item, found in zip(placed, places, strict=True):
         if found is None:
             continue
         version, rect = found

@@ -17,6 +17,7 @@ def place_labels(
     bounds: Rect,
     *,
     may_leave: Sequence[bool] | None = None,
+    taken: Sequence[Rect] = (),
 ) -> list[tuple[int, Rect] | None]:
     """Where the text of each box goes.
 
@@ -33,13 +34,15 @@ def place_labels(
         Of the plot.
     may_leave : sequence of bool or None
         For each box, whether its text may stand outside it; None where all may.
+    taken : sequence of Rect
+        Where no text may be.
 
     Returns
     -------
     list of (int, Rect) or None
         For each box the version taken and its place; None where there is no room.
     """
-    taken: list[Rect] = []
+    taken = list(taken)
     places: list[tuple[int, Rect] | None] = []
     for box, versions, is_free in zip(boxes, sizes, may_leave or [True] * len(boxes), strict=True):
         found = next(

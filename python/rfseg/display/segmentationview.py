@@ -157,13 +157,13 @@ class SegmentationView:
         low, high = self._shown_levels
         table = overlay_table(waterfall.order, theme, opacity=self.opacity, hidden=self.hidden)
         shapes: list[Shape] = [Image(rect=plot.rect, pixels=waterfall_pixels(image, table, low=low, high=high))]
-        shapes += self._draw_retunes(plot)
+        retunes, taken = self._draw_retunes(plot, measure)
         if self.has_boxes:
             shapes += draw_boxes(
                 self._groups(), plot, theme, measure,
-                newest=self._top_sample, samp_rate=waterfall.geometry.samp_rate, hidden=self.hidden,
+                newest=self._top_sample, samp_rate=waterfall.geometry.samp_rate, hidden=self.hidden, taken=taken,
             )  # fmt: skip
-        return shapes + self._draw_axes(plot, measure, low, high)
+        return [*shapes, *retunes, *self._draw_axes(plot, measure, low, high)]
 
     @property
     def has_not_inferred(self) -> bool:
@@ -257,23 +257,22 @@ class SegmentationView:
             *draw_y_axis(scale, theme, measure, "Peak power per bin (dBFS)", is_right=True),
         ]
 
-    def _draw_retunes(self, plot: Plot) -> list[Shape]:
-        waterfall, shapes = self._waterfall, []
+    def _draw_retunes(self, plot: Plot, measure: Measure) -> tuple[list[Shape], list[Rect]]:
+        """A line and a text where the centre changes, and where the texts are."""
+        waterfall, theme, shapes, taken = self._waterfall, self.theme, [], []
+        right, line_time = plot.rect.right - 6, waterfall.line_samples / waterfall.geometry.samp_rate
         for retune in waterfall.retunes()[1:]:
-            y = plot.to_y((waterfall.newest + 1 - retune.number) * waterfall.line_samples / waterfall.geometry.samp_rate)
-            text = "centre unknown" if retune.center_freq is None else f"centre {retune.center_freq / 1e6:g} MHz"
-            shapes.append(
-                Line(
-                    x0=plot.rect.left, y0=y, x1=plot.rect.right, y1=y, colour=self.theme.text, width=1.5, is_dashed=True
-                )
-            )
-            shapes.append(
-                Text(
-                    x=plot.rect.right - 4, y=y - 2, text=text, colour=self.theme.text,
-                    anchor=(1.0, 1.0), size="small", back=self.theme.surface,
-                )
-            )  # fmt: skip
-        return shapes
+            y = plot.to_y((waterfall.newest + 1 - retune.number) * line_time)
+            center = retune.center_freq
+            text = "centre unknown" if center is None else f"centre {center / 1e6:g} MHz"
+            width, height = measure(text, "small")
+            if y - height - 6 > plot.rect.top:
+                taken.append(Rect(right - width - 5, y - height - 6, right + 5, y))
+                plate = {"anchor": (1.0, 1.0), "size": "small", "back": theme.surface}
+                shapes.append(Text(x=right, y=y - 3, text=text, colour=theme.text, **plate))
+            line = {"x0": plot.rect.left, "y0": y, "x1": plot.rect.right, "y1": y}
+            shapes.append(Line(**line, colour=theme.text, width=1.5, is_dashed=True))
+        return shapes, taken
 
     def _offset_at(self, x: float) -> float:
         return self._plot.from_x(x)
