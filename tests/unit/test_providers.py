@@ -1,5 +1,6 @@
 """What computes a network is chosen in a stated order, and a missing one says how to get it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,11 @@ def test_a_provider_that_is_missing_ends_a_command_in_one_line(command, monkeypa
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "the installed ONNX Runtime has no tensorrt, it has cpu" in error
     assert not (tmp_path / "out").exists()
+
+
+def test_the_receiver_takes_providers_from_options_and_refuses_unknown_ones(capsys):
+    demo = str(Path(__file__).parents[2] / "examples" / "data" / "demo.sigmf-meta")
+    assert main(["live", "--file", demo, "--providers", "cuda,cpu", "--check"]) == 0
+    assert json.loads(capsys.readouterr().out)["inference"]["providers"] == "cuda,cpu"
+    assert main(["live", "--file", demo, "--providers", "gpu", "--check"]) == EXIT_BAD_INPUT
+    assert "providers='gpu': 'gpu' is unknown; give auto, or one or more of tensorrt" in capsys.readouterr().err
