@@ -27,7 +27,8 @@ def test_classes_of_ones_own_are_carriers_unless_they_come_in_pulses():
 
 
 def test_each_network_has_its_published_recipe():
-    assert list_training_recipes() == sorted(["rfseg", *(f"published-{name}" for name in ARCHITECTURES)])
+    published = [name for name in list_training_recipes() if name.startswith("published-")]
+    assert published == sorted(f"published-{name}" for name in ARCHITECTURES)
     published = {name: load_training_recipe(f"published-{name}") for name in ARCHITECTURES}
     assert all(recipe.network == name and recipe.published for name, recipe in published.items())
     assert {name: recipe.stop.epochs for name, recipe in published.items()} == {
@@ -38,6 +39,14 @@ def test_each_network_has_its_published_recipe():
         "rf-segmenter": 32, "os-net": 4, "prmnet": 16, "rpmsn": 16,
         "deeplabv3-mobilenet-v3-large": 4, "deeplabv3-resnet50": 4,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["protocol-radar", "protocol-radar-randomised", "protocol-cellular"])
+def test_each_protocol_has_a_recipe_of_whole_pictures(name):
+    recipe = load_training_recipe(name)
+    assert recipe.name == recipe.scenes.name == name and recipe.network == "rf-segmenter" and not recipe.published
+    assert recipe.batch.crop_bins == 0 and recipe.batch.half_share == 0
+    assert recipe.batch.flip_time == (0.0 if name == "protocol-radar" else 0.5)  # its pulses have rows of their own
 
 
 def test_a_file_names_what_it_changes_and_the_scenes_beside_it(tmp_path):
@@ -70,7 +79,7 @@ def test_one_cycle_and_steps_of_epochs():
         ("[loss]\ndise = 1.0", "unknown key loss.dise; did you mean loss.dice\\?"),
         ("[loss]\nzzz = 1.0", "unknown key loss.zzz; known: balance, class_weights, cross_entropy"),
         ("network = 'u-net'", "network='u-net' is unknown; choose one of rf-segmenter"),
-        ("base = 'best'", "base='best' is unknown; choose one of published-"),
+        ("base = 'best'", "base='best' is unknown; choose one of protocol-"),
         ("classes = ['Noise']", "must be two or more labels that differ"),
         ("classes = ['Noise', 'A label that is too long']", "classes: class label 'A label that is too long' must have 1 to 20"),
         ("classes = ['Noise', 'DME']\npulsed = ['Radar']", "pulsed: 'Radar' is no class of your own; those in classes: DME"),
@@ -108,7 +117,7 @@ def test_what_is_refused(text, message):
 
 
 def test_a_recipe_that_is_not_there():
-    with pytest.raises(SceneError, match="no training recipe 'none.toml': neither a readable file nor one of published-"):
+    with pytest.raises(SceneError, match="no training recipe 'none.toml': neither a readable file nor one of protocol-"):
         load_training_recipe("none.toml")
 
 
