@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"<!-- ([\w ]+?)(?:: (\S+))? -->\n+```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHARED = (".venv", ".venv-train", "examples", "models", "scripts")  # of the checkout; what is written goes elsewhere
 PORTS = ("5755", "5756", "8756")  # that pages name
-TIME_LIMIT = 300  # s for one block; all but those of trainings take seconds
+TIME_LIMIT = 900  # s for one block on a busy machine; all but those of trainings take seconds
 
 
 def is_run(page: Path, mark: str) -> bool:
