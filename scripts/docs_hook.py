@@ -179,7 +179,7 @@ def command_line() -> str:
         raise PluginError("the reference of the command line needs .venv; run ./scripts/docs, which makes it")
     script = textwrap.dedent("""
         import argparse, json, os
-        os.environ["COLUMNS"] = "100"
+        os.environ["COLUMNS"] = "84"
         from rfseg.cli import make_parser
         def walk(parser, found):
             found.append((parser.prog, parser.format_help()))
