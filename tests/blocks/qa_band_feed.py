@@ -242,7 +242,9 @@ def test_a_feed_runs_again(kit, tmp_path):
         with bench:
             bench.send("bands", bands_message(0))
             until(lambda: bench.feed.counts().sent == 1)
-        assert [json.loads(line)["sequence"] for line in path.read_text().splitlines()] == [0]
+        bench.send("bands", bands_message(1))  # too late, and nothing to the next run
+        said = [json.loads(line) for line in path.read_text().splitlines()]
+        assert [(message["sequence"], message["index"]) for message in said] == [(0, 0)]
 
 
 def test_a_feed_that_makes_no_sense_is_refused():

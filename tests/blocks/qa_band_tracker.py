@@ -175,6 +175,24 @@ def test_a_message_that_makes_no_sense_is_counted_and_the_next_is_heard(kit, tra
     assert [m["index"] for m in log.messages] == [4, 5] and tracker.bad_messages() == 2
 
 
+def test_what_mask_to_bands_says_when_it_is_stopped_ends_the_tracks_once(kit, tracker):
+    bands, tracks = kit.message_log(), kit.message_log()
+    top = gr.top_block()
+    top.msg_connect(tracker, keys.BANDS, bands, "in")
+    top.msg_connect(tracker, keys.TRACKS, tracks, "in")
+    top.start()
+    messages = script(is_ended=False)
+    for content in (*messages, messages[-1].ending()):
+        tracker.to_basic_block()._post(pmt.intern(keys.BANDS), content.to_pmt())
+    bands.wait_for(lambda received: len(received) == 31)
+    tracks.wait_for(lambda received: received and received[-1].get("reason") == "stream_end")
+    top.stop()
+    top.wait()
+    assert tracker.bad_messages() == tracker.open_tracks() == 0
+    assert [(m["index"], m["last"], len(m["bands"])) for m in bands.messages[-2:]] == [(29, False, 1), (29, True, 0)]
+    assert [m["track"] for m in tracks.messages if m["event"] == "end"] == [1, 2]
+
+
 def test_a_second_run_begins_with_the_first_track(kit, tracker, threshold_model):
     once = [m["track"] for m in run(kit, tracker, script())[2]]
     again = rfseg.band_tracker(model=threshold_model, hold=5 * FRAME / RATE, update_interval=10 * FRAME / RATE)

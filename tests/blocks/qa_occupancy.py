@@ -110,6 +110,25 @@ def test_dropped_frames_do_not_count_and_setters_hold_for_the_next_report(kit):
     assert block.bad_messages() == 1  # the frame that came again, as the last, is none
 
 
+def test_what_came_too_late_in_one_run_leaves_the_next_alone():
+    block, log = rfseg.occupancy(**RULES), Recorder(occupancy_from_pmt)
+    top = gr.top_block()
+    top.msg_connect(block, "occupancy", log, "in")
+
+    def post(message: BandsMessage) -> None:
+        block.to_basic_block()._post(pmt.intern("bands"), message.to_pmt())
+
+    for run in range(2):
+        top.start()
+        for index in range(3):
+            post(_message(index))
+        _until(lambda: len(log.items) == 3 * run + 3)  # noqa: B023, called at once
+        top.stop()
+        top.wait()
+        post(_message(500).ending())  # as Mask to Bands may, when it is stopped
+    assert [report.sample_stop for report in log.items] == [76_800, 153_600, 230_400] * 2 and block.bad_messages() == 0
+
+
 def _frame(index: int):
     from rfseg.geometry import Frame
 

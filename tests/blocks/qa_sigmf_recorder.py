@@ -12,11 +12,11 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import gr, rfseg
-from gnuradio.rfseg.messages import band_to_pmt
+from gnuradio.rfseg.messages import BandsMessage, FrameTag, band_to_pmt
 
 from rfseg.bands import Band
 from rfseg.errors import OptionError, RecordingError
-from rfseg.geometry import RxTime
+from rfseg.geometry import Frame, RxTime
 from rfseg.recording import files as recording_files
 from rfseg.recording.archive import Archive
 from rfseg.recording.recorder import Recorder
@@ -150,6 +150,38 @@ def test_an_error_that_should_not_be_ends_recording_not_the_stream(kit, tmp_path
     assert recorder.nitems_read(0) == 100_000
     (failed,) = (message for message in log.messages if message["event"] == "failed")
     assert failed["reason"] == "it broke"
+
+
+def test_after_a_failure_messages_are_left_alone_and_do_not_pile_up(kit, tmp_path, monkeypatch):
+    monkeypatch.setattr(Recorder, "push", None)
+    source, log = kit.array_source(ramp(10_000), is_open=True), kit.message_log()
+    recorder = rfseg.sigmf_recorder(SAMP_RATE, tmp_path, item_type="int16", record="all")
+    top = gr.top_block()
+    top.connect(source, recorder)
+    top.msg_connect(recorder, "status", log, "in")
+    top.start()
+    log.wait_for(lambda messages: any(message["event"] == "failed" for message in messages))
+    for _ in range(3):
+        recorder.to_basic_block()._post(pmt.intern("bands"), pmt.PMT_T)  # would be counted if it were looked at
+    deadline = time.monotonic() + TIMEOUT
+    while recorder.to_basic_block().nmsgs(pmt.intern("bands")):
+        assert time.monotonic() < deadline
+        time.sleep(1e-3)
+    source.end.set()
+    top.wait()
+    assert recorder.bad_tags() == 0
+
+
+def test_what_came_too_late_in_one_run_is_not_told_of_the_next(kit, tmp_path):
+    frame = Frame(index=9, sample_start=90, sample_count=10, valid_samples=10, samp_rate=SAMP_RATE, center_freq=7e9)
+    source = kit.array_source(ramp(30_000))
+    recorder = rfseg.sigmf_recorder(SAMP_RATE, tmp_path, item_type="int16", mode="lossless", record="all")
+    top = gr.top_block()
+    top.connect(source, recorder)
+    for _ in range(2):
+        kit.run(top)
+        recorder.to_basic_block()._post(pmt.intern("bands"), BandsMessage(tag=FrameTag(frame=frame)).to_pmt())
+    assert [len(meta["captures"]) for meta, _ in opened(tmp_path)] == [1, 1]
 
 
 def test_a_folder_that_is_gone_ends_recording_not_the_stream(kit, tmp_path):

@@ -516,6 +516,17 @@ def test_frames_out_of_order_are_refused_and_change_nothing():
     tracker.step(third, [])
 
 
+def test_a_frame_that_comes_again_as_the_last_only_ends_the_stream():
+    tracker = BandTracker(CLASSES)
+    frames = make_frames(4)
+    run(tracker, frames, [carrier(frames=(0, 4))])
+    ended = tracker.step(replace(frames[-1], last=True), [])
+    (end,) = ended.events
+    assert ended.bands == () and (end.kind, end.reason) == (EventKind.END, EndReason.STREAM_END)
+    assert (end.track.sample_count, end.track.duty_cycle) == (4 * FRAME, 1.0)  # nothing is counted twice
+    assert tracker.step(replace(frames[-1], last=True), []).events == ()
+
+
 @pytest.mark.parametrize(
     "field, value, text",
     [

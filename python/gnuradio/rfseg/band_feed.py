@@ -14,6 +14,7 @@ from rfseg.feeds.messages import Message
 from rfseg.framequeue import LogPace
 
 from .feed_messages import bands_of, occupancy_of, scan_of, status_of, track_of
+from .message_queues import LeftOver
 from .messages import event_to_pmt
 from .rfseg_python import keys
 from .scan_messages import SCAN
@@ -66,13 +67,15 @@ class band_feed(gr.basic_block):
         self._bad_message_pace = LogPace()
         self._reset()
         self.message_port_register_out(pmt.intern(keys.STATUS))
-        for port, handler in (
-            (keys.BANDS, self._on_bands),
-            (keys.STATUS, self._on_status),
-            (keys.OCCUPANCY, self._on_occupancy),
-            (keys.TRACKS, self._on_track),
-            (SCAN, self._on_scan),
-        ):
+        handlers = {
+            keys.BANDS: self._on_bands,
+            keys.STATUS: self._on_status,
+            keys.OCCUPANCY: self._on_occupancy,
+            keys.TRACKS: self._on_track,
+            SCAN: self._on_scan,
+        }
+        self._left_over = LeftOver(*handlers)
+        for port, handler in handlers.items():
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
 
@@ -89,7 +92,8 @@ class band_feed(gr.basic_block):
     # -- what the scheduler calls
 
     def start(self) -> bool:
-        """Begin to deliver."""
+        """Begin to deliver; what the run before left in the queues is none of this one's."""
+        self._left_over.forget(self)
         self._reset()
         self._feed.start()
         return True

@@ -16,6 +16,7 @@ from rfseg.modelfile import load_contract
 from rfseg.pipeline import FrameState
 from rfseg.tracking import BandTracker, EventKind, TrackEvent, TrackRules
 
+from .message_queues import LeftOver
 from .messages import BandsMessage
 from .rfseg_python import keys
 from .track_messages import track_event_to_pmt
@@ -80,7 +81,7 @@ class band_tracker(gr.basic_block):
             update_interval=update_interval,
             drop_unconfirmed=drop_unconfirmed,
         )
-        self._has_run = False
+        self._left_over = LeftOver(keys.BANDS)
         self._bad_message_pace = LogPace()
         self._reset()
         self.message_port_register_in(pmt.intern(keys.BANDS))
@@ -134,10 +135,7 @@ class band_tracker(gr.basic_block):
 
     def start(self) -> bool:
         """Begin a run; what the run before left in the queue speaks of other samples."""
-        queue, port = self.to_basic_block(), pmt.intern(keys.BANDS)
-        while self._has_run and queue.nmsgs(port):
-            queue.delete_head_nowait(port)
-        self._has_run = True
+        self._left_over.forget(self)
         self._reset()
         return True
 

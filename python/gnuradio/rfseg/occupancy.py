@@ -12,6 +12,7 @@ from rfseg.framequeue import LogPace
 from rfseg.occupancy import Occupancy, OccupancyRules
 from rfseg.pipeline import FrameState
 
+from .message_queues import LeftOver
 from .messages import BandsMessage
 from .occupancy_messages import occupancy_to_pmt
 from .rfseg_python import keys
@@ -74,6 +75,7 @@ class occupancy(gr.basic_block):
             validity=validity,
         )
         self._bad_message_pace = LogPace()
+        self._left_over = LeftOver(keys.BANDS)
         self._reset()
         self.message_port_register_in(pmt.intern(keys.BANDS))
         self.message_port_register_out(pmt.intern(keys.OCCUPANCY))
@@ -112,7 +114,8 @@ class occupancy(gr.basic_block):
     # -- what the scheduler calls
 
     def start(self) -> bool:
-        """Begin a run."""
+        """Begin a run; what the run before left in the queue speaks of other samples."""
+        self._left_over.forget(self)
         self._reset()
         return True
 

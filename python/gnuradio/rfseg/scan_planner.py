@@ -15,6 +15,7 @@ from rfseg.framequeue import LogPace
 from rfseg.pipeline import FrameState
 from rfseg.scanning import PlannerState, ScanOutput, ScanPlanner, ScanRange, ScanRules, StitchRules, to_ranges
 
+from .message_queues import LeftOver
 from .messages import BandsMessage, event_to_pmt
 from .occupancy_messages import occupancy_to_pmt
 from .rfseg_python import keys
@@ -151,7 +152,7 @@ class scan_planner(gr.basic_block):
         self._lock = threading.Lock()  # of the planner, and of the order of its messages
         self._watch: threading.Thread | None = None
         self._driver: Callable[[], float] | None = None
-        self._has_run = False
+        self._left_over = LeftOver(keys.BANDS)
         self._bad_message_pace, self._failure_pace, self._driver_pace = LogPace(), LogPace(), LogPace()
         self._reset()
         for port, handler in ((keys.BANDS, self._on_bands), (CONTROL, self._on_control)):
@@ -202,10 +203,7 @@ class scan_planner(gr.basic_block):
 
     def start(self) -> bool:
         """Begin a run; what the run before left in the queue speaks of other samples."""
-        queue, port = self.to_basic_block(), pmt.intern(keys.BANDS)
-        while self._has_run and queue.nmsgs(port):
-            queue.delete_head_nowait(port)
-        self._has_run = True
+        self._left_over.forget(self)
         self._reset()
         if self._autostart:
             self.begin()

@@ -17,6 +17,7 @@ from rfseg.recording.recorder import DEFAULT_QUEUE_SECONDS, ITEM_TYPES, Recorder
 from rfseg.recording.stream import StreamChange
 from rfseg.recording.trigger import TriggerRules
 
+from .message_queues import LeftOver
 from .messages import FrameTag, event_to_pmt
 from .rfseg_python import keys
 from .stream_tags import bands_of, changes_of
@@ -148,6 +149,7 @@ class sigmf_recorder(gr.sync_block):
         gr.sync_block.__init__(self, name="sigmf_recorder", in_sig=[(dtype, *shape) if shape else dtype], out_sig=None)
         self._recorder = recorder
         self._bad_tag_pace = LogPace()
+        self._left_over = LeftOver(keys.BANDS)
         self._reset()
         self.message_port_register_out(pmt.intern(keys.STATUS))
         self.message_port_register_in(pmt.intern(keys.BANDS))
@@ -174,7 +176,8 @@ class sigmf_recorder(gr.sync_block):
     # -- what the scheduler calls
 
     def start(self) -> bool:
-        """Complete what a crash left, and begin."""
+        """Complete what a crash left, and begin; messages that the run before left speak of other samples."""
+        self._left_over.forget(self)
         self._reset()
         try:
             self._recorder.start(self.nitems_read(0))
@@ -209,10 +212,13 @@ class sigmf_recorder(gr.sync_block):
 
     def _fail(self, error: Exception) -> None:
         self._has_failed = True
+        self._frames.clear()
         self.logger.error(f"{type(error).__name__}: {error}; recording ends here, the stream goes on")
         self._publish(keys.FAILED, {keys.REASON: str(error) or type(error).__name__})
 
     def _on_bands(self, message: pmt.pmt_base) -> None:
+        if self._has_failed:  # nothing is recorded that it could be of use to, nor is it ever taken out again
+            return
         try:
             frame = FrameTag.from_pmt(message).frame
         except BandError as error:

@@ -72,6 +72,8 @@ class BandTracker:
     def step(self, frame: Frame, bands: Sequence[Band], *, is_judged: bool = True) -> TrackedFrame:
         """Take the next frame; after the one marked ``last`` no track is left.
 
+        A frame that comes again, as the last, only ends the stream.
+
         Parameters
         ----------
         bands : sequence of Band
@@ -84,6 +86,9 @@ class BandTracker:
         BandError
             If the frame begins before the end of the one before it.
         """
+        newest = self._frame
+        if newest is not None and frame.last and frame.sample_start == newest.sample_start:
+            return TrackedFrame(bands=(), events=tuple(self.finish()))
         events = self._follow(frame)
         view = View(frame.center_freq, frame.samp_rate)
         owners = [self._place(band, frame, view) for band in bands]
