@@ -173,6 +173,7 @@ class RadarAlarm:
     def __init__(self, rules: AlarmRules) -> None:
         self._rules = rules
         self._channels = [_Channel(edges=(float(low), float(high))) for low, high in rules.channels]
+        self._newest: int | None = None  # first sample of the newest frame
 
     def closed(self) -> list[tuple[float, float]]:
         """Channels that may not be used now, those not checked yet among them."""
@@ -180,6 +181,8 @@ class RadarAlarm:
 
     def hear(self, frame: Frame, bands: Sequence[Band], *, is_judged: bool = True) -> list[Notice]:
         """Take a frame with its bands; what is to be said, in the order of the channels.
+
+        A frame that comes again, as the last, only ends the stream.
 
         Parameters
         ----------
@@ -195,6 +198,9 @@ class RadarAlarm:
         pulses = [b for b in bands if b.label == rules.label and b.confidence >= rules.min_confidence]
         if any(band.freq_reference != "rf" for band in pulses):
             raise BandError("bands are baseband, which lie in no channel; give the chain the centre frequency")
+        if frame.last and frame.sample_start == self._newest:
+            return []
+        self._newest = frame.sample_start
         now = _moment(frame, frame.watermark)
         notices: list[Notice] = []
         for channel in self._channels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -42,3 +43,23 @@ def test_a_consumer_prints_the_bands_of_a_live_receiver(threshold_model: str) ->
     for band in bands:
         assert 3584 < float(band[3]) < float(band[4]) < 3616  # around the recording's 3600 MHz
     assert receiver.returncode == 0
+
+
+def test_a_gap_is_a_loss_and_a_receiver_that_begins_anew_is_none() -> None:
+    import zmq
+
+    with zmq.Context() as context, context.socket(zmq.XPUB) as publisher:
+        port = publisher.bind_to_random_port("tcp://127.0.0.1")
+        consumer = subprocess.Popen(
+            [sys.executable, "examples/band_consumer.py", f"tcp://127.0.0.1:{port}"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert publisher.poll(int(TIMEOUT * 1000)) and publisher.recv() == b"\x01rfseg/"
+            for sequence in (5, 6, 9, 0, 1, 5):
+                message = {"type": "status", "sequence": sequence}
+                publisher.send_multipart([b"rfseg/status", json.dumps(message).encode()])
+            lines = [consumer.stdout.readline() for _ in range(2)]
+        finally:
+            consumer.kill()
+            consumer.communicate()
+    assert lines == ["2 messages lost\n", "3 messages lost\n"]

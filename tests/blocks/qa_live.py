@@ -471,6 +471,7 @@ def test_a_usrp_is_set_up_and_its_overflows_are_heard(threshold_model: str, monk
     receiver.source.set_gain("auto")
     assert usrp.told["set_rx_agc"] == (True, 0)
     receiver.source.set_gain({"PGA": 10.0})
+    assert usrp.told["set_rx_agc"] == (False, 0)
     assert usrp.told["set_gain"] == (10.0, "PGA", 0)
     with pytest.raises(OptionError, match="gain=99 dB is outside what the radio can: 0 to 76 dB"):
         receiver.source.set_gain(99)

@@ -90,6 +90,16 @@ def test_no_channel_may_be_used_before_it_was_watched_for_the_availability_check
     assert receiver.said == [(60.0, "clear", LOW), (60.0, "clear", HIGH)] and alarm.closed() == []
 
 
+def test_a_frame_that_comes_again_as_the_last_is_watched_once():
+    alarm = RadarAlarm(AlarmRules(channels=[LOW], availability_check=2.0))
+    first, second = (
+        Frame(index=i, sample_start=i * COUNT, sample_count=COUNT, valid_samples=COUNT, samp_rate=RATE, center_freq=CENTER)
+        for i in range(2)
+    )
+    assert alarm.hear(first, []) == alarm.hear(replace(first, last=True), []) == [] and alarm.closed() == [LOW]
+    assert [notice.event for notice in alarm.hear(second, [])] == [AlarmEvent.CLEAR]
+
+
 def test_a_radar_closes_its_channel_with_the_times_that_matter():
     receiver = ready()
     receiver.listen(1, *burst())

@@ -135,6 +135,8 @@ class UhdRadio:
 
     def set_gain(self, gain: float | str | dict[str, float]) -> None:
         """Set the gain, dB: of the whole, of its stages, or ``auto``."""
+        if self.gain == "auto" != gain:
+            _apply(self, "gain", gain, lambda _: self.block.set_rx_agc(False, 0))
         if isinstance(gain, dict):
             for stage, value in gain.items():
                 _apply(self, f"gain of {stage}", value, lambda level: self.block.set_gain(level, stage, 0))
