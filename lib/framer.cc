@@ -121,7 +121,7 @@ framer::framer(const spectrogram_shape& shape,
                sample_type type,
                double samp_rate,
                std::optional<double> center_freq)
-    : d_kernel(shape, type),
+    : d_kernel(frame_kernel::make(shape, type)),
       d_initial_rate(checked_rate(samp_rate)),
       d_initial_freq(checked_freq(center_freq)),
       d_clock(samp_rate)
@@ -131,17 +131,27 @@ framer::framer(const spectrogram_shape& shape,
 
 void framer::reset(std::uint64_t position)
 {
-    d_kernel.reset();
+    d_kernel->reset();
     d_index = 0;
     d_frame_start = position;
     d_position = position;
     d_clock = sample_clock(d_initial_rate);
     d_center_freq = d_initial_freq;
     d_settling = false;
+    d_turn = 0;
     d_settling_samples = 0;
     d_change.reset();
     d_more = false;
     d_ended = false;
+}
+
+void framer::set_every(unsigned every)
+{
+    if (every < 1) {
+        throw std::invalid_argument(
+            "infer_every=0 must be at least 1: one frame in so many is inferred");
+    }
+    d_every = every;
 }
 
 std::size_t framer::feed(const void* samples, std::size_t count)
@@ -149,14 +159,14 @@ std::size_t framer::feed(const void* samples, std::size_t count)
     if (count == 0 || d_ended) {
         return 0;
     }
-    if (d_kernel.frame_complete()) {
+    if (d_kernel->frame_complete()) {
         d_more = true;
         return 0;
     }
     if (d_settling_samples > 0) {
         count = std::min<std::uint64_t>(count, d_settling_samples);
     }
-    const std::size_t taken = d_kernel.feed(samples, count).consumed;
+    const std::size_t taken = d_kernel->feed(samples, count).consumed;
     d_position += taken;
     if (d_settling_samples > 0) {
         d_settling_samples -= taken;
@@ -190,8 +200,8 @@ void framer::cut(const stream_change& change)
     if (change.settling > 0) {
         d_settling_samples = samples_in(change.settling, samp_rate());
     }
-    d_kernel.finish_run();
-    if (d_kernel.empty()) {
+    d_kernel->finish_run();
+    if (d_kernel->empty()) {
         apply_change();
     }
 }
@@ -217,20 +227,24 @@ void framer::apply_change()
     if (d_change->center_freq) {
         d_center_freq = d_change->center_freq;
     }
+    if (d_change->center_freq || d_change->samp_rate) {
+        d_turn = 0;
+    }
     d_settling = d_settling_samples > 0;
     d_change.reset();
+    d_kernel->set_skipping(is_skipped());
 }
 
 void framer::end()
 {
     d_ended = true;
-    d_kernel.finish_run();
+    d_kernel->finish_run();
 }
 
 bool framer::ready() const
 {
-    return d_kernel.frame_complete() &&
-           (d_kernel.samples_ahead() > 0 || d_more || d_ended);
+    return d_kernel->frame_complete() &&
+           (d_kernel->samples_ahead() > 0 || d_more || d_ended);
 }
 
 frame_info framer::info() const
@@ -238,24 +252,29 @@ frame_info framer::info() const
     frame_info info;
     info.index = d_index;
     info.sample_start = d_frame_start;
-    info.sample_count = d_kernel.shape().frame_samples();
-    info.valid_samples = d_kernel.valid_samples();
-    info.non_finite = d_kernel.non_finite();
+    info.sample_count = d_kernel->shape().frame_samples();
+    info.valid_samples = d_kernel->valid_samples();
+    info.non_finite = d_kernel->non_finite();
     info.samp_rate = d_clock.samp_rate();
     info.center_freq = d_center_freq;
     info.time = d_clock.at(d_frame_start);
     info.settling = d_settling;
-    info.last = d_ended && d_kernel.samples_ahead() == 0;
+    info.skipped = d_kernel->skipping();
+    info.limits = d_kernel->limits();
+    info.last = d_ended && d_kernel->samples_ahead() == 0;
     return info;
 }
 
 void framer::release()
 {
     d_index++;
-    d_frame_start += d_kernel.valid_samples();
+    d_frame_start += d_kernel->valid_samples();
     d_more = false;
-    d_kernel.next_frame();
-    if (d_change && d_kernel.empty()) {
+    if (!d_settling) {
+        d_turn = d_turn + 1 < d_every ? d_turn + 1 : 0;
+    }
+    d_kernel->next_frame(is_skipped());
+    if (d_change && d_kernel->empty()) {
         apply_change();
     }
 }

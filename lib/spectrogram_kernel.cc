@@ -1,6 +1,7 @@
 /* -*- c++ -*- */
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+#include "spectra.h"
 #include <algorithm>
 #include <cmath>
 #include <complex>
@@ -8,181 +9,42 @@
 #include <fftw3.h>
 #include <gnuradio/fft/fft.h>
 #include <gnuradio/rfseg/spectrogram_kernel.h>
+#include <functional>
 #include <mutex>
 #include <stdexcept>
+#include <string>
 #include <volk/volk.h>
-#include <volk/volk_alloc.hh>
-
-// One body, compiled for the instruction sets that matter and chosen when the library is
-// loaded.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define RFSEG_VECTORISED                                                                 \
-    __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
-#else
-#define RFSEG_VECTORISED
-#endif
 
 namespace gr {
 namespace rfseg {
 
 namespace {
 
-// Linear power, full scale = 1; rfseg.spectrogram.POWER_RANGE.
-constexpr float lowest_power = 1e-20f;
-constexpr float highest_power = 1e20f;
+using sample = std::complex<float>;
 
-// Samples staged at a time besides a segment's tail: half of a usual 64 KiB share of the
-// caches.
-constexpr std::size_t staged_samples = 4096;
+// Samples staged at a time besides a segment's tail: they stay in the nearest cache.
+constexpr std::size_t staged_samples = 2048;
 
 // Segments summed in float before the sum moves to double: keeps rounding below 1e-5.
 constexpr unsigned float_sum_segments = 64;
 
-/*
- * Powers of a spectrum, clamped, added to a sum and to a maximum. In place of a NaN,
- * which only samples too large to transform leave, the highest power counts.
- */
-RFSEG_VECTORISED void accumulate(const float* __restrict__ spectrum,
-                                 float scale,
-                                 float* __restrict__ sum,
-                                 float* __restrict__ max,
-                                 std::size_t bins)
+const float* floats(const sample* samples)
 {
-    for (std::size_t i = 0; i < bins; i++) {
-        const float re = spectrum[2 * i];
-        const float im = spectrum[2 * i + 1];
-        float power = (re * re + im * im) * scale;
-        power = power < highest_power ? power : highest_power;
-        power = power > lowest_power ? power : lowest_power;
-        sum[i] += power;
-        max[i] = power > max[i] ? power : max[i];
-    }
-}
-
-/*
- * 10 log10 of powers within the clamping range, to 1e-4 dB: the mantissa, moved to
- * [sqrt(1/2), sqrt(2)), goes through the series of 2 atanh((m - 1) / (m + 1)).
- */
-RFSEG_VECTORISED void to_decibels(const float* __restrict__ power,
-                                  float* __restrict__ decibels,
-                                  std::size_t count)
-{
-    constexpr float db_per_octave = 3.01029995663981195f; // 10 log10(2)
-    constexpr float db_per_neper = 4.34294481903251828f;  // 10 log10(e)
-    for (std::size_t i = 0; i < count; i++) {
-        std::int32_t bits;
-        std::memcpy(&bits, &power[i], sizeof(bits));
-        const std::int32_t octave = (bits - 0x3f3504f3) >> 23; // 0x3f3504f3 is sqrt(1/2)
-        bits -= octave * (1 << 23);
-        float mantissa;
-        std::memcpy(&mantissa, &bits, sizeof(mantissa));
-        const float s = (mantissa - 1.0f) / (mantissa + 1.0f);
-        const float s2 = s * s;
-        const float series =
-            2.0f * s *
-            (1.0f +
-             s2 * (1.0f / 3 + s2 * (1.0f / 5 + s2 * (1.0f / 7 + s2 * (1.0f / 9)))));
-        decibels[i] = db_per_octave * static_cast<float>(octave) + db_per_neper * series;
-    }
-}
-
-RFSEG_VECTORISED void
-add_to_double(const float* __restrict__ part, double* __restrict__ sum, std::size_t count)
-{
-    for (std::size_t i = 0; i < count; i++) {
-        sum[i] += part[i];
-    }
+    return reinterpret_cast<const float*>(samples);
 }
 
 } // namespace
 
-reduction to_reduction(const std::string& name)
-{
-    if (name == "mean") {
-        return reduction::mean;
-    }
-    if (name == "max") {
-        return reduction::max;
-    }
-    if (name == "first") {
-        return reduction::first;
-    }
-    throw std::invalid_argument("reduction \"" + name +
-                                "\" is not known; choose mean, max or first");
-}
-
-sample_type to_sample_type(const std::string& name)
-{
-    if (name == "complex64") {
-        return sample_type::complex64;
-    }
-    if (name == "int16") {
-        return sample_type::int16;
-    }
-    if (name == "int8") {
-        return sample_type::int8;
-    }
-    throw std::invalid_argument("item_type \"" + name +
-                                "\" is not known; choose complex64, int16 or int8");
-}
-
-std::size_t sample_size(sample_type type)
-{
-    switch (type) {
-    case sample_type::int16:
-        return 2 * sizeof(std::int16_t);
-    case sample_type::int8:
-        return 2 * sizeof(std::int8_t);
-    default:
-        return sizeof(std::complex<float>);
-    }
-}
-
-void spectrogram_shape::validate() const
-{
-    const auto refuse = [](const std::string& text) {
-        throw std::invalid_argument(text);
-    };
-    const std::pair<const char*, unsigned> sizes[] = { { "fft_size", fft_size },
-                                                       { "hop", hop },
-                                                       { "segments_per_row",
-                                                         segments_per_row },
-                                                       { "rows", rows } };
-    for (const auto& [name, value] : sizes) {
-        if (value < 1) {
-            refuse(std::string(name) + "=" + std::to_string(value) +
-                   " must be at least 1");
-        }
-    }
-    if (fft_size % 2) {
-        refuse("fft_size=" + std::to_string(fft_size) +
-               " is odd; DC needs an even number of bins");
-    }
-    if (hop > fft_size) {
-        refuse("hop=" + std::to_string(hop) +
-               " exceeds fft_size=" + std::to_string(fft_size) +
-               ": samples between segments would be skipped; choose a hop of at most "
-               "fft_size");
-    }
-    if (reductions.empty()) {
-        refuse("reductions is empty; name at least one of mean, max, first");
-    }
-    constexpr std::uint64_t most_values = std::uint64_t(1) << 28; // 1 GiB of float
-    if (std::uint64_t(fft_size) * rows > most_values / channels()) {
-        refuse("rows=" + std::to_string(rows) +
-               " of fft_size=" + std::to_string(fft_size) +
-               " bins make a frame of more than 1 GiB; choose fewer rows");
-    }
-}
-
 struct spectrogram_kernel::engine {
     explicit engine(const spectrogram_shape& shape, sample_type type)
-        : window(shape.fft_size),
-          stage(shape.fft_size +
-                std::max<std::size_t>(staged_samples, 2 * shape.fft_size)),
+        : loops(best_spectra()),
+          checks(type == sample_type::complex64),
+          keeps_first(std::count(shape.reductions.begin(),
+                                 shape.reductions.end(),
+                                 reduction::first) > 0),
+          window(shape.fft_size),
+          staging(shape.fft_size + std::max<std::size_t>(staged_samples, 2 * shape.fft_size)),
           segment(shape.fft_size),
-          input(shape.fft_size),
-          spectrum(shape.fft_size),
           sum(shape.fft_size),
           max(shape.fft_size),
           first(shape.fft_size),
@@ -196,7 +58,15 @@ struct spectrogram_kernel::engine {
             window[i] = static_cast<float>(0.5 - 0.5 * std::cos(2 * M_PI * i / size));
             window_sum += window[i];
         }
-        scale = static_cast<float>(1.0 / (window_sum * window_sum));
+        for (float& value : window) { // so that powers are re full scale
+            value = static_cast<float>(value / window_sum);
+        }
+        if (size == window_256::size) {
+            std::copy(window.begin(), window.end(), window_256_points.re);
+            return;
+        }
+        input.resize(size);
+        spectrum.resize(size);
 
         // FFTW plans one at a time in a process; an estimated plan makes equal runs
         // equal.
@@ -214,100 +84,94 @@ struct spectrogram_kernel::engine {
 
     ~engine()
     {
-        std::scoped_lock lock(gr::fft::planner::mutex());
-        fftwf_destroy_plan(plan);
+        if (plan) {
+            std::scoped_lock lock(gr::fft::planner::mutex());
+            fftwf_destroy_plan(plan);
+        }
     }
 
-    void transform(const float* samples)
+    //! Add a segment's powers. With `check`, a sample that is not finite keeps them out.
+    bool add(const float* samples, bool check)
     {
-        volk_32fc_32f_multiply_32fc(input.data(),
-                                    reinterpret_cast<const lv_32fc_t*>(samples),
-                                    window.data(),
-                                    static_cast<unsigned>(window.size()));
+        if (!plan) {
+            return loops.accumulate_256(
+                samples, window_256_points, turns, check, sum.data(), max.data());
+        }
+        loops.apply_window(samples,
+                           window.data(),
+                           reinterpret_cast<float*>(input.data()),
+                           window.size());
         fftwf_execute(plan);
+        // Every sample is a term of bin 0, so one that is not finite shows there.
+        if (check &&
+            !(std::isfinite(spectrum[0].real()) && std::isfinite(spectrum[0].imag()))) {
+            return false;
+        }
+        loops.accumulate(
+            floats(spectrum.data()), sum.data(), max.data(), spectrum.size());
+        return true;
     }
 
-    const float* spectrum_floats() const
-    {
-        return reinterpret_cast<const float*>(spectrum.data());
-    }
-
-    volk::vector<float> window;
-    volk::vector<lv_32fc_t> stage;   // samples not yet needed no more, full scale 1
-    volk::vector<lv_32fc_t> segment; // one segment that had to be padded or sanitised
-    volk::vector<lv_32fc_t> input;   // of the FFT
-    volk::vector<lv_32fc_t> spectrum;
-    volk::vector<float> sum, max, first, mean;
-    volk::vector<double> long_sum;
+    const spectra& loops;
+    const bool checks;      // samples may be not finite
+    const bool keeps_first; // the first segment's powers are wanted
+    vector_of<float> window;
+    vector_of<sample> staging; // samples that are still needed, full scale 1
+    vector_of<sample> segment; // one segment that had to be padded or sanitised
+    vector_of<float> sum, max, first, mean;
+    vector_of<double> long_sum;
     const float input_scale;
-    float scale; // of powers: 1 / (sum of the window)^2
-    fftwf_plan plan;
+
+    window_256 window_256_points; // for 256 points
+    turns_256 turns;
+    vector_of<sample> input, spectrum; // for other sizes
+    fftwf_plan plan = nullptr;
 };
 
 spectrogram_kernel::spectrogram_kernel(const spectrogram_shape& shape, sample_type type)
-    : d_shape((shape.validate(), shape)),
-      d_type(type),
-      d_frame_samples(shape.frame_samples()),
+    : frame_kernel(shape, type),
       d_segments(std::uint64_t(shape.rows) * shape.segments_per_row),
       d_engine(std::make_unique<engine>(shape, type)),
-      d_rows(shape.rows * shape.row_size())
+      d_origin(0)
 {
     reset();
 }
 
 spectrogram_kernel::~spectrogram_kernel() = default;
 
-std::uint64_t spectrogram_kernel::valid_samples() const
+void spectrogram_kernel::begin_frame(std::uint64_t step)
 {
-    return std::min(d_received, d_frame_samples);
-}
-
-void spectrogram_kernel::swap_rows(std::vector<float>& other)
-{
-    other.resize(d_shape.rows * d_shape.row_size());
-    d_rows.swap(other);
-}
-
-void spectrogram_kernel::reset()
-{
-    d_origin = 0;
-    d_received = 0;
-    d_run_finished = false;
-    clear_frame();
-}
-
-void spectrogram_kernel::clear_frame()
-{
+    d_origin -= static_cast<std::int64_t>(step);
     d_segment = 0;
-    d_row_segments = 0;
     d_row = 0;
     d_counted = 0;
-    d_non_finite = 0;
-    d_complete = false;
-    std::fill(d_engine->sum.begin(), d_engine->sum.end(), 0.0f);
-    std::fill(d_engine->max.begin(), d_engine->max.end(), 0.0f);
-    std::fill(d_engine->long_sum.begin(), d_engine->long_sum.end(), 0.0);
+    clear_sums();
 }
 
-void spectrogram_kernel::next_frame()
+void spectrogram_kernel::forget_samples()
 {
-    const std::uint64_t ahead = samples_ahead();
-    if (d_run_finished && ahead == 0) {
-        reset();
-        return;
-    }
-    d_origin -= static_cast<std::int64_t>(valid_samples());
-    d_received = ahead;
-    clear_frame();
-    if (d_run_finished) {
-        finish_run();
-    }
+    d_origin = static_cast<std::int64_t>(d_received);
+}
+
+void spectrogram_kernel::clear_sums()
+{
+    engine& e = *d_engine;
+    std::fill(e.sum.begin(), e.sum.end(), 0.0f);
+    std::fill(e.max.begin(), e.max.end(), 0.0f);
+    std::fill(e.long_sum.begin(), e.long_sum.end(), 0.0);
+    d_row_segments = 0;
 }
 
 const float* spectrogram_kernel::staged(std::uint64_t sample) const
 {
-    return reinterpret_cast<const float*>(d_engine->stage.data() +
-                                          (static_cast<std::int64_t>(sample) - d_origin));
+    return floats(d_engine->staging.data() +
+                  (static_cast<std::int64_t>(sample) - d_origin));
+}
+
+std::size_t spectrogram_kernel::room() const
+{
+    return d_engine->staging.size() -
+           static_cast<std::size_t>(static_cast<std::int64_t>(d_received) - d_origin);
 }
 
 void spectrogram_kernel::compact()
@@ -317,74 +181,108 @@ void spectrogram_kernel::compact()
     const std::int64_t received = static_cast<std::int64_t>(d_received);
     const std::int64_t keep =
         std::max(d_origin, received - std::int64_t(d_shape.fft_size));
-    lv_32fc_t* stage = d_engine->stage.data();
-    std::memmove(stage, stage + (keep - d_origin), (received - keep) * sizeof(lv_32fc_t));
+    sample* staging = d_engine->staging.data();
+    std::memmove(static_cast<void*>(staging),
+                 staging + (keep - d_origin),
+                 (received - keep) * sizeof(sample));
     d_origin = keep;
 }
 
-void spectrogram_kernel::convert(const void* samples, std::size_t count)
+void spectrogram_kernel::stage(const void* samples, std::size_t count)
 {
-    lv_32fc_t* to =
-        d_engine->stage.data() + (static_cast<std::int64_t>(d_received) - d_origin);
-    float* floats = reinterpret_cast<float*>(to);
-    const unsigned values = static_cast<unsigned>(2 * count);
+    sample* to =
+        d_engine->staging.data() + (static_cast<std::int64_t>(d_received) - d_origin);
+    float* values = reinterpret_cast<float*>(to);
+    const unsigned value_count = static_cast<unsigned>(2 * count);
     switch (d_type) {
     case sample_type::complex64:
-        std::memcpy(floats, samples, count * sizeof(lv_32fc_t));
+        std::memcpy(values, samples, count * sizeof(sample));
         break;
     case sample_type::int16:
-        volk_16i_s32f_convert_32f(floats,
+        volk_16i_s32f_convert_32f(values,
                                   static_cast<const std::int16_t*>(samples),
                                   d_engine->input_scale,
-                                  values);
+                                  value_count);
         break;
     case sample_type::int8:
-        volk_8i_s32f_convert_32f(floats,
+        volk_8i_s32f_convert_32f(values,
                                  static_cast<const std::int8_t*>(samples),
                                  d_engine->input_scale,
-                                 values);
+                                 value_count);
         break;
     }
+    d_received += count;
 }
 
-spectrogram_kernel::progress spectrogram_kernel::feed(const void* samples,
-                                                      std::size_t count)
+frame_kernel::progress spectrogram_kernel::take(const void* samples, std::size_t count)
+{
+    const unsigned row_before = d_row;
+    const std::size_t wanted = std::min<std::uint64_t>(
+        count, d_frame_samples + d_shape.overhang() - d_received);
+    if (d_type == sample_type::complex64) {
+        take_in_place(static_cast<const float*>(samples), wanted);
+    } else {
+        take_converted(samples, wanted);
+    }
+    d_complete = d_segment == d_segments;
+    return { wanted, d_row - row_before };
+}
+
+void spectrogram_kernel::take_converted(const void* samples, std::size_t count)
 {
     const char* from = static_cast<const char*>(samples);
-    const std::size_t item = sample_size(d_type);
-    progress done{ 0, 0 };
-    while (done.consumed < count && !d_complete && !d_run_finished) {
-        std::size_t room = d_engine->stage.size() - (std::int64_t(d_received) - d_origin);
-        if (room == 0) {
+    do {
+        if (room() == 0) {
             compact();
-            room = d_engine->stage.size() - (std::int64_t(d_received) - d_origin);
         }
-        const std::uint64_t wanted = d_frame_samples + d_shape.overhang() - d_received;
-        const std::size_t taken =
-            std::min<std::uint64_t>({ count - done.consumed, room, wanted });
-        convert(from + done.consumed * item, taken);
-        done.consumed += taken;
-        d_received += taken;
-
-        std::uint64_t start = d_segment * d_shape.hop;
-        while (d_segment < d_segments && start + d_shape.fft_size <= d_received) {
-            process_segment(staged(start), start);
-            start += d_shape.hop;
-            if (d_row_segments == d_shape.segments_per_row) {
-                done.produced += close_row();
-            }
-        }
-        d_complete = d_segment == d_segments;
-    }
-    return done;
+        const std::size_t step = std::min(count, room());
+        stage(from, step);
+        from += step * sample_size(d_type);
+        count -= step;
+        process_staged(d_received);
+    } while (count > 0);
 }
 
-void spectrogram_kernel::finish_run()
+void spectrogram_kernel::take_in_place(const float* samples, std::size_t count)
 {
-    d_run_finished = d_received > 0;
-    if (d_complete || !d_run_finished) {
+    // Segments that begin among the samples staged need up to one segment more; those
+    // after them are read where they are, and their tail is staged for the next call.
+    const std::uint64_t begin = d_received;
+    const std::size_t size = d_shape.fft_size;
+    const std::size_t head = std::min(count, size);
+    if (room() < head) {
+        compact();
+    }
+    stage(samples, head);
+    if (head == count) {
+        process_staged(d_received);
         return;
     }
+    process_staged(begin);
+    const std::uint64_t end = begin + count;
+    for (std::uint64_t start = d_segment * d_shape.hop;
+         d_segment < d_segments && start + size <= end;
+         start += d_shape.hop) {
+        process_segment(samples + 2 * (start - begin), start);
+    }
+    d_received = end - size;
+    forget_samples();
+    stage(samples + 2 * (count - size), size);
+}
+
+//! The segments that begin before that sample and have all of theirs.
+void spectrogram_kernel::process_staged(std::uint64_t before)
+{
+    for (std::uint64_t start = d_segment * d_shape.hop;
+         d_segment < d_segments && start < before &&
+         start + d_shape.fft_size <= d_received;
+         start += d_shape.hop) {
+        process_segment(staged(start), start);
+    }
+}
+
+void spectrogram_kernel::complete_cut()
+{
     const std::uint64_t valid = valid_samples();
     const unsigned size = d_shape.fft_size;
     while (d_segment * d_shape.hop < valid) {
@@ -397,9 +295,6 @@ void spectrogram_kernel::finish_run()
             const std::uint64_t start =
                 std::min<std::uint64_t>(d_segment * d_shape.hop, d_received - size);
             process_segment(staged(start), start);
-        }
-        if (d_row_segments == d_shape.segments_per_row) {
-            close_row();
         }
     }
     if (d_row_segments > 0) {
@@ -415,27 +310,27 @@ void spectrogram_kernel::finish_run()
                     row_size,
                     d_rows.begin() + d_row * row_size);
     }
-    d_complete = true;
 }
 
-void spectrogram_kernel::process_segment(const float* segment, std::uint64_t start)
+void spectrogram_kernel::process_segment(const float* samples, std::uint64_t start)
 {
     engine& e = *d_engine;
-    e.transform(segment);
-    // Every sample is a term of bin 0, so one that is not finite shows there.
-    if (d_type == sample_type::complex64 &&
-        !(std::isfinite(e.spectrum[0].real()) && std::isfinite(e.spectrum[0].imag()))) {
-        sanitise(segment, start);
+    if (!e.add(samples, e.checks)) {
+        sanitise(samples, start);
     }
-    accumulate(
-        e.spectrum_floats(), e.scale, e.sum.data(), e.max.data(), d_shape.fft_size);
     d_segment++;
     d_row_segments++;
-    if (d_row_segments == 1) {
+    if (e.keeps_first && d_row_segments == 1) {
         e.first = e.max; // equal sizes: no allocation
     }
-    if (d_row_segments % float_sum_segments == 0 && !e.long_sum.empty()) {
-        add_to_double(e.sum.data(), e.long_sum.data(), d_shape.fft_size);
+    if (d_row_segments == d_shape.segments_per_row) {
+        close_row();
+    } else if (d_row_segments % float_sum_segments == 0 && !e.long_sum.empty()) {
+        std::transform(e.sum.begin(),
+                       e.sum.end(),
+                       e.long_sum.begin(),
+                       e.long_sum.begin(),
+                       std::plus<double>());
         std::fill(e.sum.begin(), e.sum.end(), 0.0f);
     }
 }
@@ -447,15 +342,15 @@ void spectrogram_kernel::sanitise(const float* segment, std::uint64_t start)
         const float re = segment[2 * i];
         const float im = segment[2 * i + 1];
         const bool finite = std::isfinite(re) && std::isfinite(im);
-        e.segment[i] = finite ? lv_32fc_t(re, im) : lv_32fc_t(0);
-        const std::uint64_t sample = start + i;
-        d_non_finite += !finite && sample >= d_counted && sample < d_frame_samples;
+        e.segment[i] = finite ? sample(re, im) : sample(0);
+        const std::uint64_t number = start + i;
+        d_non_finite += !finite && number >= d_counted && number < d_frame_samples;
     }
     d_counted = std::max(d_counted, start + d_shape.fft_size);
-    e.transform(reinterpret_cast<const float*>(e.segment.data()));
+    e.add(floats(e.segment.data()), false);
 }
 
-std::size_t spectrogram_kernel::close_row()
+void spectrogram_kernel::close_row()
 {
     engine& e = *d_engine;
     const unsigned bins = d_shape.fft_size;
@@ -480,15 +375,12 @@ std::size_t spectrogram_kernel::close_row()
             }
             power = e.mean.data();
         }
-        to_decibels(power + half, row, bins - half); // negative frequencies come first
-        to_decibels(power, row + half, half);
+        // Negative frequencies come first.
+        e.loops.to_decibels(power + half, row, bins - half);
+        e.loops.to_decibels(power, row + half, half);
     }
-    std::fill(e.sum.begin(), e.sum.end(), 0.0f);
-    std::fill(e.max.begin(), e.max.end(), 0.0f);
-    std::fill(e.long_sum.begin(), e.long_sum.end(), 0.0);
-    d_row_segments = 0;
+    clear_sums();
     d_row++;
-    return 1;
 }
 
 } // namespace rfseg

@@ -3,9 +3,11 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <gnuradio/rfseg/api.h>
-#include <gnuradio/rfseg/spectrogram_kernel.h>
+#include <gnuradio/rfseg/frame_kernel.h>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -34,6 +36,8 @@ struct RFSEG_API frame_info {
     std::optional<double> center_freq; //!< Hz, RF
     std::optional<rx_time> time;       //!< of the first sample
     bool settling;                     //!< the receiver settles: not to be judged
+    bool skipped;                      //!< not its turn: it has no rows
+    std::optional<std::array<float, 2>> limits; //!< dBFS, scale of a published picture
     bool last;                         //!< the stream ends with this frame
 };
 
@@ -113,7 +117,15 @@ public:
            double samp_rate,
            std::optional<double> center_freq);
 
-    const spectrogram_shape& shape() const { return d_kernel.shape(); }
+    const spectrogram_shape& shape() const { return d_kernel->shape(); }
+
+    /*!
+     * From the next frame on, one frame in `every` has rows; the others are skipped. The
+     * first frame after a change of rate or centre has rows in any case. Settling frames
+     * do not count.
+     * \throws std::invalid_argument if it is 0
+     */
+    void set_every(unsigned every);
 
     //! Offer `count` samples; returns how many were taken.
     std::size_t feed(const void* samples, std::size_t count);
@@ -126,8 +138,8 @@ public:
     //! Whether a frame waits to be used and released.
     bool ready() const;
     frame_info info() const;
-    const std::vector<float>& rows() const { return d_kernel.rows(); }
-    void swap_rows(std::vector<float>& other) { d_kernel.swap_rows(other); }
+    const std::vector<float>& rows() const { return d_kernel->rows(); }
+    void swap_rows(std::vector<float>& other) { d_kernel->swap_rows(other); }
     void release();
 
     //! Absolute index of the next sample.
@@ -154,8 +166,9 @@ public:
 private:
     sample_clock next_clock() const;
     void apply_change();
+    bool is_skipped() const { return !d_settling && d_turn > 0; }
 
-    spectrogram_kernel d_kernel;
+    const std::unique_ptr<frame_kernel> d_kernel;
     const double d_initial_rate;
     const std::optional<double> d_initial_freq;
 
@@ -165,6 +178,8 @@ private:
     sample_clock d_clock;
     std::optional<double> d_center_freq;
     bool d_settling;                  // the frame's samples are not good
+    unsigned d_every = 1;             // one frame in so many has rows
+    unsigned d_turn;                  // frames since the last that had, it included
     std::uint64_t d_settling_samples; // that many from d_position on are not good
     std::optional<stream_change>
         d_change; // waits until the frames before the cut are released
