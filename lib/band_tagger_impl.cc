@@ -134,6 +134,7 @@ bool band_tagger_impl::start()
     d_expired = 0;
     d_last = false;
     d_flushing = false;
+    d_stalled = false;
     d_frame_samples = 0;
     d_arrivals.clear();
     d_tags.clear();
@@ -174,6 +175,8 @@ void band_tagger_impl::on_bands(const pmt::pmt_t& message)
     d_last = d_last || pmt::is_true(pmt::dict_ref(message, symbols::last, pmt::PMT_F));
     d_frame_samples =
         unsigned_of(message, symbols::sample_count).value_or(d_frame_samples);
+    // A ring that cannot hold what is in work would only fill up again.
+    d_stalled = d_stalled && d_capacity < 2 * d_frame_samples;
     d_progress = clock::now();
 }
 
@@ -237,7 +240,7 @@ void band_tagger_impl::expire(clock::time_point now)
 
 std::uint64_t band_tagger_impl::release_limit(std::uint64_t incoming) const
 {
-    if (d_flushing) {
+    if (d_flushing || d_stalled) {
         return d_received;
     }
     std::uint64_t limit = std::max(d_watermark, d_expired);
@@ -307,9 +310,7 @@ int band_tagger_impl::general_work(int noutput_items,
         }
         return WORK_DONE;
     }
-    if (give_up(exhausted && incoming == 0, now)) {
-        return WORK_DONE;
-    }
+    give_up(exhausted && incoming == 0, now);
     wait_for_change(now);
     return 0;
 }
@@ -341,11 +342,11 @@ void band_tagger_impl::wait_for_change(clock::time_point now)
     }
 }
 
-bool band_tagger_impl::give_up(bool exhausted, clock::time_point now)
+void band_tagger_impl::give_up(bool exhausted, clock::time_point now)
 {
     const double waited = std::chrono::duration<double>(now - d_progress).count();
-    if (d_live || d_flushing || waited < d_stall_timeout) {
-        return false;
+    if (d_live || d_flushing || d_stalled || waited < d_stall_timeout) {
+        return;
     }
     if (exhausted) {
         d_logger->error(
@@ -355,29 +356,29 @@ bool band_tagger_impl::give_up(bool exhausted, clock::time_point now)
             d_held.load(),
             waited);
         d_flushing = true;
-        return false;
+        return;
     }
     if (room() > 0) {
-        return false;
+        return;
     }
+    d_stalled = true;
     if (d_frame_samples > 0) {
         d_logger->error(
-            "ring_samples={:d} is full and no bands message came for {:g} s: frames"
-            " have {:d} samples; set ring_samples to those of all frames queued and"
-            " two more, at least {:d}",
+            "ring_samples={:d} is full and no bands message came for {:g} s: samples"
+            " go out without tags until one comes. Frames have {:d} samples; set"
+            " ring_samples to those of all frames queued and two more, at least {:d}",
             d_capacity,
             waited,
             d_frame_samples,
             std::max(2 * d_capacity, 3 * d_frame_samples));
     } else {
         d_logger->error(
-            "ring_samples={:d} is full and no bands message has come in {:g} s: set"
-            " ring_samples to the samples of all frames queued and two more, and"
-            " connect the port bands",
+            "ring_samples={:d} is full and no bands message has come in {:g} s: samples"
+            " go out without tags until one comes. Set ring_samples to the samples of"
+            " all frames queued and two more, and connect the port bands",
             d_capacity,
             waited);
     }
-    return true;
 }
 
 void band_tagger_impl::take(const char* in, std::uint64_t count, clock::time_point now)

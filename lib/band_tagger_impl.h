@@ -58,7 +58,7 @@ private:
     void release(char* out, std::uint64_t count);
     bool awaits_last(clock::time_point now) const;
     void wait_for_change(clock::time_point now);
-    bool give_up(bool exhausted, clock::time_point now);
+    void give_up(bool exhausted, clock::time_point now);
     std::uint64_t room() const { return d_capacity - (d_received - d_released); }
 
     const std::size_t d_item_size;
@@ -75,6 +75,7 @@ private:
     std::uint64_t d_expired;   // live: samples before this one have waited long enough
     bool d_last;               // the message of the stream's last frame has come
     bool d_flushing;           // everything held may go
+    bool d_stalled;            // lossless: no bands came for long, none are waited for
     bool d_done_seen;
     bool d_has_run;
     std::uint64_t d_frame_samples; // of the newest message; 0 before it

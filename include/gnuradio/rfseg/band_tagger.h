@@ -31,8 +31,9 @@ public:
     /*!
      * \param item_size bytes of one complex sample: 2, 4 or 8
      * \param mode "live": samples never wait longer than the hold; "lossless": they wait
-     * for their bands \param hold_seconds longest wait in live mode, s \param
-     * ring_samples samples that the ring holds
+     * for their bands
+     * \param hold_seconds longest wait in live mode, s
+     * \param ring_samples samples that the ring holds
      */
     static sptr make(std::size_t item_size,
                      const std::string& mode,
@@ -45,7 +46,8 @@ public:
     virtual std::uint64_t released() const = 0;     //!< samples that have left
     virtual std::uint64_t held() const = 0;         //!< samples in the ring
 
-    //! Seconds without progress after which lossless mode gives up; 10 by default.
+    //! Seconds for which a full ring waits in lossless mode; 10 by default. Then samples
+    //! go out in order and without tags until bands come again.
     virtual void set_stall_timeout(double seconds) = 0;
 };
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /* BINDTOOL_HEADER_FILE(band_tagger.h)                */
-/* BINDTOOL_HEADER_FILE_HASH(de8b306a6a7855be237ac6e673c0a6af)                       */
+/* BINDTOOL_HEADER_FILE_HASH(d02f112535319359bef670f3d96a25f1)                       */
 
 #include <gnuradio/rfseg/band_tagger.h>
 #include <pybind11/pybind11.h>
