@@ -177,7 +177,8 @@ frame_kernel::progress frame_kernel::feed(const void* samples, std::size_t count
     if (!d_skipping) {
         return take(samples, count);
     }
-    const std::size_t taken = std::min<std::uint64_t>(count, d_frame_samples - d_received);
+    const std::size_t taken =
+        std::min<std::uint64_t>(count, d_frame_samples - d_received);
     d_received += taken;
     d_complete = d_received == d_frame_samples;
     forget_samples();

@@ -20,12 +20,12 @@ using sample = std::complex<float>;
 
 // rfseg.published: its names, and what they mean.
 constexpr std::uint64_t window_size = window_256::size; // samples
-constexpr std::uint64_t hop = window_size - 10;            // samples
-constexpr int fft_points = 4096;                           // of the padded transform
-constexpr int phase_count = fft_points / window_size; // transforms that make it up
-constexpr int dc = fft_points / 2 - 1;                // its centred index
+constexpr std::uint64_t hop = window_size - 10;         // samples
+constexpr int fft_points = 4096;                        // of the padded transform
+constexpr int phase_count = fft_points / window_size;   // transforms that make it up
+constexpr int dc = fft_points / 2 - 1;                  // its centred index
 constexpr int seen_phase = phase_count / 2 + 1; // extremes::segments looks at these bins
-constexpr std::size_t tail_size = 64; // lowest values that the minimum is judged from
+constexpr std::size_t tail_size = 64;   // lowest values that the minimum is judged from
 constexpr double noise_bandwidth = 1.5; // of a Hann window, bins
 
 //! Where a pixel's value is found: a transform of 256 points, and its bin.
@@ -71,7 +71,8 @@ public:
      */
     double expected_minimum(double share) const
     {
-        return std::log(2.0) * share * d_heap.front() / static_cast<double>(d_heap.size());
+        return std::log(2.0) * share * d_heap.front() /
+               static_cast<double>(d_heap.size());
     }
 
 private:
@@ -137,12 +138,12 @@ struct picture_kernel::engine {
     const extremes scale;
     std::array<window_256, phase_count> windows; // by phase
     turns_256 turns;
-    vector_of<sample> samples;             // of the frame, full scale 1
-    const std::uint64_t segments;          // in a frame
-    std::vector<float> levels;             // powers of the rows
-    std::vector<std::uint64_t> shown;      // segment by row
-    std::vector<source> sources;           // by pixel
-    std::vector<int> shown_phases;         // that a pixel shows
+    vector_of<sample> samples;        // of the frame, full scale 1
+    const std::uint64_t segments;     // in a frame
+    std::vector<float> levels;        // powers of the rows
+    std::vector<std::uint64_t> shown; // segment by row
+    std::vector<source> sources;      // by pixel
+    std::vector<int> shown_phases;    // that a pixel shows
     const float input_scale;
     const double floor; // power that every value is raised by
 
@@ -175,7 +176,8 @@ frame_kernel::progress picture_kernel::take(const void* samples, std::size_t cou
 {
     engine& e = *d_engine;
     const unsigned row_before = d_row;
-    const std::size_t taken = std::min<std::uint64_t>(count, d_frame_samples - d_received);
+    const std::size_t taken =
+        std::min<std::uint64_t>(count, d_frame_samples - d_received);
     sample* to = e.samples.data() + d_received;
     float* values = reinterpret_cast<float*>(to);
     const unsigned value_count = static_cast<unsigned>(2 * taken);

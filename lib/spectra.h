@@ -47,8 +47,8 @@ struct spectra {
      * `check`, nothing is added and false is returned if a sample is not finite.
      */
     bool (*accumulate_256)(const float* samples,
-        const window_256& window,
-        const turns_256& turns,
+                           const window_256& window,
+                           const turns_256& turns,
                            bool check,
                            float* sum,
                            float* max);
@@ -59,8 +59,8 @@ struct spectra {
                       float* power);
     //! Powers of 256 samples under a turned window, taken into 16 minima and 16 maxima.
     void (*extremes_256)(const float* samples,
-        const window_256& window,
-        const turns_256& turns,
+                         const window_256& window,
+                         const turns_256& turns,
                          float* min,
                          float* max);
     //! Samples times a real window.

@@ -1,8 +1,8 @@
 /* -*- c++ -*- */
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// The body of spectra for one set of instructions. The file that includes this is compiled
-// for them and defines
+// The body of spectra for one set of instructions. The file that includes this is
+// compiled for them and defines
 //   RFSEG_LANES    floats in a vector: 4, 8 or 16
 //   RFSEG_SPECTRA  name of the table to define
 // Nothing here may call an inline function of a library: the linker keeps one copy, and
@@ -26,7 +26,8 @@ constexpr int lanes = RFSEG_LANES;
 constexpr int groups = 16 / lanes; // vectors in a row of 16
 
 typedef float vec __attribute__((vector_size(4 * lanes), may_alias));
-typedef float unaligned_vec __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
+typedef float unaligned_vec
+    __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
 typedef std::int32_t index_vec __attribute__((vector_size(4 * lanes), may_alias));
 using lane_numbers = std::make_integer_sequence<int, lanes>;
 
@@ -90,14 +91,8 @@ RFSEG_INLINE void transpose(vec* rows)
     transpose_blocks<1>(rows);
 }
 
-RFSEG_INLINE void dft4(vec& re0,
-                       vec& im0,
-                       vec& re1,
-                       vec& im1,
-                       vec& re2,
-                       vec& im2,
-                       vec& re3,
-                       vec& im3)
+RFSEG_INLINE void
+dft4(vec& re0, vec& im0, vec& re1, vec& im1, vec& re2, vec& im2, vec& re3, vec& im3)
 {
     const vec even_re = re0 + re2, even_im = im0 + im2;
     const vec odd_re = re1 + re3, odd_im = im1 + im3;
@@ -184,8 +179,8 @@ RFSEG_INLINE void dft16(vec* re, vec* im)
 
 //! Sixteen rows of interleaved samples under the window, real or turned.
 template <bool turned>
-RFSEG_INLINE void load(
-    const float* samples, const window_256& window, int group, vec* re, vec* im)
+RFSEG_INLINE void
+load(const float* samples, const window_256& window, int group, vec* re, vec* im)
 {
 #pragma GCC unroll 16
     for (int n = 0; n < 16; n++) {
@@ -210,7 +205,7 @@ RFSEG_INLINE void load(
 template <bool turned>
 RFSEG_INLINE void transform_columns(const float* samples,
                                     const window_256& window,
-                  const turns_256& turns,
+                                    const turns_256& turns,
                                     float* work_re,
                                     float* work_im)
 {
@@ -240,8 +235,8 @@ RFSEG_INLINE void transform_columns(const float* samples,
     }
 }
 
-RFSEG_INLINE void transform_rows(
-    const float* work_re, const float* work_im, int group, vec* re, vec* im)
+RFSEG_INLINE void
+transform_rows(const float* work_re, const float* work_im, int group, vec* re, vec* im)
 {
 #pragma GCC unroll 16
     for (int n = 0; n < 16; n++) {
@@ -261,7 +256,7 @@ RFSEG_INLINE vec clamped_power(const vec& re, const vec& im)
 
 bool accumulate_256(const float* __restrict__ samples,
                     const window_256& window,
-                  const turns_256& turns,
+                    const turns_256& turns,
                     bool check,
                     float* __restrict__ sum,
                     float* __restrict__ max)
@@ -289,7 +284,7 @@ bool accumulate_256(const float* __restrict__ samples,
 
 void power_256(const float* __restrict__ samples,
                const window_256& window,
-                  const turns_256& turns,
+               const turns_256& turns,
                float* __restrict__ power)
 {
     alignas(64) float work_re[256], work_im[256];
@@ -395,8 +390,12 @@ void to_decibels(const float* __restrict__ power,
 #define RFSEG_TEXT(name) #name
 #define RFSEG_NAME(name) RFSEG_TEXT(name)
 extern const spectra RFSEG_SPECTRA;
-const spectra RFSEG_SPECTRA{ RFSEG_NAME(RFSEG_SPECTRA), accumulate_256, power_256,
-                             extremes_256,              apply_window,   accumulate,
+const spectra RFSEG_SPECTRA{ RFSEG_NAME(RFSEG_SPECTRA),
+                             accumulate_256,
+                             power_256,
+                             extremes_256,
+                             apply_window,
+                             accumulate,
                              to_decibels };
 
 } // namespace rfseg

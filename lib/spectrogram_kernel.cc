@@ -7,9 +7,9 @@
 #include <complex>
 #include <cstring>
 #include <fftw3.h>
+#include <functional>
 #include <gnuradio/fft/fft.h>
 #include <gnuradio/rfseg/spectrogram_kernel.h>
-#include <functional>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -43,7 +43,8 @@ struct spectrogram_kernel::engine {
                                  shape.reductions.end(),
                                  reduction::first) > 0),
           window(shape.fft_size),
-          staging(shape.fft_size + std::max<std::size_t>(staged_samples, 2 * shape.fft_size)),
+          staging(shape.fft_size +
+                  std::max<std::size_t>(staged_samples, 2 * shape.fft_size)),
           segment(shape.fft_size),
           sum(shape.fft_size),
           max(shape.fft_size),
@@ -217,8 +218,8 @@ void spectrogram_kernel::stage(const void* samples, std::size_t count)
 frame_kernel::progress spectrogram_kernel::take(const void* samples, std::size_t count)
 {
     const unsigned row_before = d_row;
-    const std::size_t wanted = std::min<std::uint64_t>(
-        count, d_frame_samples + d_shape.overhang() - d_received);
+    const std::size_t wanted =
+        std::min<std::uint64_t>(count, d_frame_samples + d_shape.overhang() - d_received);
     if (d_type == sample_type::complex64) {
         take_in_place(static_cast<const float*>(samples), wanted);
     } else {
@@ -300,7 +301,8 @@ void spectrogram_kernel::complete_cut()
     if (d_row_segments > 0) {
         close_row();
     }
-    // The valid rows again, backwards, forwards and so on: a network sees more of the same.
+    // The valid rows again, backwards, forwards and so on: a network sees more of the
+    // same.
     const std::size_t row_size = d_shape.row_size();
     const unsigned last = d_row - 1;
     for (; d_row < d_shape.rows; d_row++) {

@@ -9,6 +9,8 @@
 #include <gnuradio/block_detail.h>
 #include <gnuradio/buffer_reader.h>
 #include <gnuradio/io_signature.h>
+#include <limits>
+#include <stdexcept>
 #include <string>
 
 namespace gr {
@@ -34,26 +36,33 @@ long waiting_rows(double samp_rate, const spectrogram_shape& shape, bool lossles
     return static_cast<long>(std::max<std::uint64_t>(std::min(rows, fitting), 1));
 }
 
+unsigned checked_every(unsigned infer_every)
+{
+    if (infer_every < 1) {
+        throw std::invalid_argument(
+            "infer_every=0 must be at least 1: one frame in so many is inferred");
+    }
+    return infer_every;
+}
+
 } // namespace
 
 spectrogram_sink::sptr spectrogram_sink::make(double samp_rate,
-                                              unsigned fft_size,
-                                              unsigned hop,
-                                              unsigned segments_per_row,
-                                              unsigned rows,
-                                              const std::vector<std::string>& reductions,
+                                              const spectrogram_shape& shape,
                                               const std::string& item_type,
                                               std::optional<double> center_freq,
                                               bool lossless,
-                                              double settling)
+                                              double settling,
+                                              unsigned infer_every)
 {
-    spectrogram_shape shape{ fft_size, hop, segments_per_row, rows, {} };
-    for (const std::string& name : reductions) {
-        shape.reductions.push_back(to_reduction(name));
-    }
     shape.validate();
-    return gnuradio::make_block_sptr<spectrogram_sink_impl>(
-        samp_rate, shape, to_sample_type(item_type), center_freq, lossless, settling);
+    return gnuradio::make_block_sptr<spectrogram_sink_impl>(samp_rate,
+                                                            shape,
+                                                            to_sample_type(item_type),
+                                                            center_freq,
+                                                            lossless,
+                                                            settling,
+                                                            checked_every(infer_every));
 }
 
 spectrogram_sink_impl::spectrogram_sink_impl(double samp_rate,
@@ -61,7 +70,8 @@ spectrogram_sink_impl::spectrogram_sink_impl(double samp_rate,
                                              sample_type type,
                                              std::optional<double> center_freq,
                                              bool lossless,
-                                             double settling)
+                                             double settling,
+                                             unsigned infer_every)
     : gr::block("spectrogram_sink",
                 gr::io_signature::make(1, 1, sample_size(type)),
                 gr::io_signature::make(0, 1, shape.row_size() * sizeof(float))),
@@ -74,6 +84,7 @@ spectrogram_sink_impl::spectrogram_sink_impl(double samp_rate,
                  [this](const pmt::pmt_t& event, pmt::pmt_t fields) {
                      publish(event, std::move(fields));
                  }),
+      d_infer_every(infer_every),
       d_emitted(0)
 {
     set_tag_propagation_policy(TPP_DONT);
@@ -88,9 +99,15 @@ spectrogram_sink_impl::spectrogram_sink_impl(double samp_rate,
     });
 }
 
+void spectrogram_sink_impl::set_infer_every(unsigned infer_every)
+{
+    d_infer_every = checked_every(infer_every);
+}
+
 bool spectrogram_sink_impl::start()
 {
     // Whether started again or reconfigured, GNU Radio counts the stream's samples anew.
+    d_framer.set_every(d_infer_every);
     d_framer.reset(nitems_read(0));
     d_follower.reset();
     d_emitted = 0;
@@ -188,15 +205,26 @@ int spectrogram_sink_impl::emit_rows(float* out, int space, std::uint64_t row)
     }
     const int rows = std::min<int>(space, shape().rows - d_emitted);
     const std::size_t row_size = shape().row_size();
-    std::memcpy(out,
-                d_framer.rows().data() + d_emitted * row_size,
-                rows * row_size * sizeof(float));
+    if (d_framer.skipping()) {
+        std::fill_n(out, rows * row_size, std::numeric_limits<float>::quiet_NaN());
+    } else {
+        std::memcpy(out,
+                    d_framer.rows().data() + d_emitted * row_size,
+                    rows * row_size * sizeof(float));
+    }
     d_emitted += rows;
     return rows;
 }
 
 void spectrogram_sink_impl::finish_frame()
 {
+    d_emitted = 0;
+    d_frames++;
+    d_framer.set_every(d_infer_every);
+    if (d_framer.skipping()) {
+        d_framer.release();
+        return;
+    }
     std::shared_ptr<frame> newest = std::move(d_spare);
     if (!newest || newest.use_count() > 1) {
         newest = std::make_shared<frame>();
@@ -204,8 +232,6 @@ void spectrogram_sink_impl::finish_frame()
     newest->info = d_framer.info();
     d_framer.swap_rows(newest->rows);
     d_framer.release();
-    d_emitted = 0;
-    d_frames++;
 
     const frame_info& info = newest->info;
     if (info.non_finite > 0) {

@@ -20,8 +20,10 @@ public:
                           sample_type type,
                           std::optional<double> center_freq,
                           bool lossless,
-                          double settling);
+                          double settling,
+                          unsigned infer_every);
 
+    void set_infer_every(unsigned infer_every) override;
     void set_settling(double settling) override { d_follower.set_settling(settling); }
 
     const spectrogram_shape& shape() const override { return d_framer.shape(); }
@@ -55,8 +57,9 @@ private:
     const std::size_t d_item_size;
     framer d_framer;
     stream_follower d_follower;
-    std::vector<tag_t> d_tags; // of this call
-    unsigned d_emitted;        // rows of the ready frame that have gone out
+    std::vector<tag_t> d_tags;           // of this call
+    std::atomic<unsigned> d_infer_every; // from the next frame on
+    unsigned d_emitted;                  // rows of the ready frame that have gone out
 
     std::atomic<std::uint64_t> d_frames{ 0 };
     std::atomic<std::uint64_t> d_non_finite{ 0 };

@@ -107,6 +107,12 @@ pmt::pmt_t to_pmt(const frame_info& info)
                             pmt::from_double(info.time->fraction)));
     }
     add(symbols::settling, pmt::from_bool(info.settling));
+    add(symbols::skipped, pmt::from_bool(info.skipped));
+    if (info.limits) {
+        add(symbols::limits,
+            pmt::make_tuple(pmt::from_double((*info.limits)[0]),
+                            pmt::from_double((*info.limits)[1])));
+    }
     add(symbols::last, pmt::from_bool(info.last));
     return dict;
 }

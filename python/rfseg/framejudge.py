@@ -50,7 +50,8 @@ class FrameOutcome:
     Parameters
     ----------
     rows : float32 ``(C, T, F)`` or None
-        dBFS; None for a frame that was dropped or in which the receiver settled, whose rows are not kept.
+        dBFS; None for a frame that was dropped or skipped or in which the receiver settled: it has no rows, or they are
+        not kept.
     mask, confidence : uint8 ``(T, F)``
         255 and 0 throughout unless the state is ``inferred``.
     model : str
@@ -114,7 +115,7 @@ class FrameJudge:
             if self._next is not None:
                 self._session, self._next, self._failure_logged = self._next, None, False
             session = self._session
-        if frame.settling:
+        if frame.settling or frame.skipped:
             return self.drop(frame)
         if not geometry_covers(session.contract, self.geometry, frame.samp_rate):
             return self._without_mask(frame, FrameState.UNSUPPORTED_RATE, rows)
@@ -139,7 +140,9 @@ class FrameJudge:
 
     def drop(self, frame: Frame) -> FrameOutcome:
         """The outcome of a frame that was given up, or that is not to be judged."""
-        return self._without_mask(frame, FrameState.SETTLING if frame.settling else FrameState.DROPPED, None)
+        if frame.settling:
+            return self._without_mask(frame, FrameState.SETTLING, None)
+        return self._without_mask(frame, FrameState.SKIPPED if frame.skipped else FrameState.DROPPED, None)
 
     def _without_mask(self, frame: Frame, state: FrameState, rows: np.ndarray | None) -> FrameOutcome:
         mask, confidence = not_inferred(self.geometry)

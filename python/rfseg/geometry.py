@@ -264,6 +264,10 @@ class Frame:
         Moment of the first sample, where the source tells it.
     settling : bool
         Whether the receiver settles after a retune: the samples are not good, and the frame is not judged.
+    skipped : bool
+        Whether it was not the frame's turn: it has no rows, and is not judged.
+    limits : (float, float) or None
+        For models of the family ``published``: dBFS that become 0 and 255.
     last : bool
         Whether the stream ends with this frame.
     """
@@ -276,6 +280,8 @@ class Frame:
     center_freq: float | None = None
     rx_time: RxTime | None = None
     settling: bool = False
+    skipped: bool = False
+    limits: tuple[float, float] | None = None
     last: bool = False
 
     def __post_init__(self) -> None:

@@ -79,6 +79,7 @@ class InferenceSettings:
     queue_depth: int = DEFAULT_QUEUE_DEPTH
     policy: str = DropPolicy.DROP_OLDEST.value
     hold: float = DEFAULT_HOLD
+    infer_every: int = 1
     remote: str | None = None
     remote_dtype: str = DTYPES[0]
 
@@ -89,6 +90,8 @@ class InferenceSettings:
             raise OptionError(f"threads={self.threads} must be 0 (one a core) or more")
         if self.queue_depth < 1:
             raise OptionError(f"queue_depth={self.queue_depth} must be at least 1, the frames that may wait")
+        if self.infer_every < 1:
+            raise OptionError(f"infer_every={self.infer_every} must be at least 1: one frame in so many is inferred")
         if not 0 < self.hold < math.inf:
             raise OptionError(f"hold={self.hold!r} must be a time above 0, in s")
         if self.remote_dtype not in DTYPES:

@@ -42,6 +42,7 @@ class FrameState(str, Enum):
     INFERRED = "inferred"
     DROPPED = "dropped"  # the queue was full
     UNSUPPORTED_RATE = "unsupported_rate"  # the model does not cover the stream's rate
+    SKIPPED = "skipped"  # one frame in several is inferred, and it was not its turn
     SETTLING = "settling"  # the receiver had just been retuned
     FAILED = "failed"  # the backend raised an error
 

@@ -11,6 +11,8 @@ import pytest
 
 from gnuradio.rfseg import rfseg_python
 from rfseg.geometry import Geometry, RxTime, make_geometry
+from rfseg.published import picture_rows
+from rfseg.published_geometry import Extremes, PictureGeometry, make_picture_geometry
 from rfseg.spectrogram import frame_rows
 
 STRONG_DB = 0.01  # dB, agreement that the product promises
@@ -20,7 +22,7 @@ REDUCTIONS = ("mean", "max", "first")
 FULL_SCALE = {"int16": 32768, "int8": 128}
 
 
-def make_framer(geometry: Geometry, *, item_type: str = "complex64", center_freq: float | None = None):
+def make_framer(geometry: Geometry, *, item_type: str = "complex64", center_freq: float | None = None, **options):
     return rfseg_python.framer(
         samp_rate=geometry.samp_rate,
         fft_size=geometry.fft_size,
@@ -30,6 +32,7 @@ def make_framer(geometry: Geometry, *, item_type: str = "complex64", center_freq
         reductions=[r.value for r in geometry.reductions],
         item_type=item_type,
         center_freq=center_freq,
+        **options,
     )
 
 
@@ -176,3 +179,97 @@ def test_the_same_holds_without_simd():
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("shape", [(64, 30, 3, 8), (64, 30, 1, 1)])  # the second has a longer overhang than frames
+def test_one_frame_in_several_has_rows_and_all_have_their_place(shape):
+    fft_size, hop, segments_per_row, rows = shape
+    geometry = Geometry(samp_rate=1e6, fft_size=fft_size, hop=hop, segments_per_row=segments_per_row, rows=rows)
+    rng = np.random.default_rng(6)
+    iq = noise_with_bursts(10 * geometry.frame_samples + 5, rng)
+    framer = make_framer(geometry, infer_every=3)
+    frames = []
+    for begin in range(0, iq.size, 50):
+        frames += framer.feed(iq[begin : begin + 50])
+    frames += framer.end()
+    assert [info["skipped"] for _, info in frames] == [i % 3 != 0 for i in range(11)]
+    for index, (rows, info) in enumerate(frames):
+        assert info["index"] == index
+        assert info["sample_start"] == index * geometry.frame_samples
+        assert info["valid_samples"] == (geometry.frame_samples if index < 10 else 5)
+        assert info["last"] == (index == 10)
+        if info["skipped"]:
+            assert rows is None
+        else:
+            check_rows(rows, frame_rows(iq[info["sample_start"] :], geometry)[0])
+
+
+def test_the_first_frame_after_a_retune_has_rows_whosever_turn_it_was():
+    geometry = Geometry(samp_rate=1e6, fft_size=64, hop=30, segments_per_row=3, rows=8)
+    framer = make_framer(geometry, infer_every=4)
+    iq = noise_with_bursts(10 * geometry.frame_samples, np.random.default_rng(7))
+    half = 2 * geometry.frame_samples + 99
+    frames = framer.feed(iq[:half]) + framer.cut(center_freq=2e9, settling=50e-6)
+    frames += framer.feed(iq[half:]) + framer.end()
+    told = [(info["sample_start"], info["settling"], info["skipped"]) for _, info in frames[:5]]
+    frame = geometry.frame_samples
+    assert told == [
+        (0, False, False),
+        (frame, False, True),
+        (2 * frame, False, True),
+        (half, True, False),  # settling: no judged frame, and no turn
+        (half + 50, False, False),
+    ]
+    check_rows(frames[4][0], frame_rows(iq[half + 50 :], geometry)[0])
+
+
+def make_picture_framer(geometry: PictureGeometry, extremes: Extremes, *, item_type: str = "complex64"):
+    return make_framer(geometry, item_type=item_type, row_span=geometry.row_span, extremes=extremes.value)
+
+
+LIMITS_DB = 0.01  # dB; the lowest of millions of values, a deep null, where float FFTs differ by rounding
+
+
+@pytest.mark.parametrize("extremes", list(Extremes))
+@pytest.mark.parametrize(("size", "frame_duration"), [(16, 1e-3), (128, 1e-3), (256, 2e-3), (256, 0.5e-3), (1024, 1e-3)])
+def test_published_pictures_equal_the_specification(size, frame_duration, extremes):
+    geometry = make_picture_geometry(size, 61.44e6, frame_duration=frame_duration)
+    rng = np.random.default_rng(size)
+    count = geometry.frame_samples + geometry.frame_samples // 3 + 17
+    iq = noise_with_bursts(count, rng)
+    iq[rng.integers(0, count, 5)] = np.nan
+    framer = make_picture_framer(geometry, extremes)
+    frames = feed_in_pieces(framer, iq, rng) + framer.end()
+    assert [info["valid_samples"] for _, info in frames] == [geometry.frame_samples, count - geometry.frame_samples]
+    for rows, info in frames:
+        expected, limits, non_finite = picture_rows(iq[info["sample_start"] :], geometry, extremes=extremes)
+        check_rows(rows, expected)
+        assert info["limits"] == pytest.approx(limits, abs=LIMITS_DB)
+        assert info["non_finite"] == non_finite
+
+
+@pytest.mark.parametrize("item_type", ["int16", "int8"])
+def test_published_pictures_of_integers_equal_the_specification(item_type):
+    geometry = make_picture_geometry(256, 61.44e6, frame_duration=1e-3)
+    samples, iq = as_item_type(40 * noise_with_bursts(geometry.frame_samples, np.random.default_rng(8)), item_type)
+    framer = make_picture_framer(geometry, Extremes.ALL, item_type=item_type)
+    ((rows, info),) = framer.feed(samples) + framer.end()
+    expected, limits, _ = picture_rows(iq, geometry)
+    check_rows(rows, expected)
+    assert info["limits"] == pytest.approx(limits, abs=LIMITS_DB)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"infer_every": 0}, "infer_every=0 must be at least 1"),
+        ({"row_span": 960, "extremes": "some"}, 'extremes "some" are not known; choose all, segments or surviving'),
+        ({"row_span": 960, "fft_size": 48, "hop": 48}, "fft_size=48 is no size of a picture; give a power of two"),
+        ({"row_span": 960, "rows": 8}, r"as many rows as bins, .* give rows=64 and reductions \[first\]"),
+        ({"row_span": 1}, "row_span=1 makes frames of 64 samples; choose a span that makes 256"),
+    ],
+)
+def test_shapes_that_make_no_sense_are_refused(change, said):
+    shape = {"fft_size": 64, "hop": 64, "segments_per_row": 1, "rows": 64, "reductions": ["first"]}
+    with pytest.raises(ValueError, match=said):
+        rfseg_python.framer(samp_rate=61.44e6, **{**shape, **change})

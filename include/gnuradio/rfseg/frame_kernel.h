@@ -21,7 +21,8 @@ enum class reduction { mean, max, first };
 //! What a complex sample is made of. Full scale is 1, 32768 or 128.
 enum class sample_type { complex64, int16, int8 };
 
-//! What the scale of a published picture is taken from; rfseg.published_geometry.Extremes.
+//! What the scale of a published picture is taken from;
+//! rfseg.published_geometry.Extremes.
 enum class extremes { all, segments, surviving };
 
 //! \throws std::invalid_argument if the name is not "mean", "max" or "first"
@@ -35,9 +36,9 @@ RFSEG_API std::size_t sample_size(sample_type type);
 
 //! What only pictures of the family `published` have.
 struct RFSEG_API picture_rule {
-    unsigned row_span;     //!< samples that a row stands for
-    extremes scale;        //!< what the limits are taken from
-    double samp_rate;      //!< Hz; the floor depends on it
+    unsigned row_span; //!< samples that a row stands for
+    extremes scale;    //!< what the limits are taken from
+    double samp_rate;  //!< Hz; the floor depends on it
 };
 
 //! The shape of a spectrogram; sizes derived as rfseg.geometry.Geometry derives them.
@@ -121,8 +122,8 @@ public:
     //! Exchange the rows of a complete frame for another buffer, which is resized to fit.
     void swap_rows(std::vector<float>& other);
 
-    //! Begin the frame after the complete one, to be counted only if `skip`; in a finished
-    //! run it may be complete at once.
+    //! Begin the frame after the complete one, to be counted only if `skip`; in a
+    //! finished run it may be complete at once.
     void next_frame(bool skip = false);
     //! Whether the frame, which is empty, is to be counted only.
     void set_skipping(bool skip) { d_skipping = skip; }
@@ -139,8 +140,8 @@ protected:
     //! Begin a frame, `step` samples after the start of the one before; `d_received` says
     //! how many of its samples are there.
     virtual void begin_frame(std::uint64_t step) = 0;
-    //! Samples went by that were not taken: those kept are of no use, and the next to take
-    //! is number `d_received`.
+    //! Samples went by that were not taken: those kept are of no use, and the next to
+    //! take is number `d_received`.
     virtual void forget_samples() = 0;
 
     const spectrogram_shape d_shape;

@@ -38,7 +38,7 @@ struct RFSEG_API frame_info {
     bool settling;                     //!< the receiver settles: not to be judged
     bool skipped;                      //!< not its turn: it has no rows
     std::optional<std::array<float, 2>> limits; //!< dBFS, scale of a published picture
-    bool last;                         //!< the stream ends with this frame
+    bool last;                                  //!< the stream ends with this frame
 };
 
 //! What is new from a cut on; what is not named stays.
@@ -138,6 +138,8 @@ public:
     //! Whether a frame waits to be used and released.
     bool ready() const;
     frame_info info() const;
+    //! Whether the frame is skipped.
+    bool skipping() const { return d_kernel->skipping(); }
     const std::vector<float>& rows() const { return d_kernel->rows(); }
     void swap_rows(std::vector<float>& other) { d_kernel->swap_rows(other); }
     void release();

@@ -35,6 +35,8 @@
     KEY(samp_rate, "samp_rate")                                                          \
     KEY(center_freq, "center_freq")                                                      \
     KEY(settling, "settling")                                                            \
+    KEY(skipped, "skipped")                                                              \
+    KEY(limits, "limits")                                                                \
     KEY(last, "last")                                                                    \
     KEY(state, "state")                                                                  \
     KEY(watermark, "watermark")                                                          \

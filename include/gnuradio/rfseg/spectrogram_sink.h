@@ -40,34 +40,31 @@ public:
 
     /*!
      * \param samp_rate complex samples per second, Hz
-     * \param fft_size samples in a window, and bins
-     * \param hop samples from one segment's start to the next's
-     * \param segments_per_row segments reduced into one row
-     * \param rows rows in a frame
-     * \param reductions one output channel each: "mean", "max", "first"
+     * \param shape rows and frames
      * \param item_type "complex64", "int16" or "int8"
      * \param center_freq RF centre, Hz, if known
      * \param lossless every frame is to be inferred; false where rows must wait without
      * holding up the source
      * \param settling time after a retune or a change of the rate in which samples are
      * not good, s
+     * \param infer_every one frame in so many has rows; those of the others are NaN
      */
     static sptr make(double samp_rate,
-                     unsigned fft_size,
-                     unsigned hop,
-                     unsigned segments_per_row,
-                     unsigned rows,
-                     const std::vector<std::string>& reductions,
+                     const spectrogram_shape& shape,
                      const std::string& item_type,
                      std::optional<double> center_freq,
                      bool lossless,
-                     double settling);
+                     double settling,
+                     unsigned infer_every);
 
+    //! From the next frame on, one in so many has rows; safe to call from any thread.
+    virtual void set_infer_every(unsigned infer_every) = 0;
     //! Settling time of the retunes to come, s; safe to call from any thread.
     virtual void set_settling(double settling) = 0;
 
     virtual const spectrogram_shape& shape() const = 0;
-    //! Newest frame, or null before the first; safe to call from any thread.
+    //! Newest frame that has rows, or null before the first; safe to call from any
+    //! thread.
     virtual std::shared_ptr<const frame> latest_frame() const = 0;
 
     virtual std::uint64_t frames() const = 0; //!< frames finished in this run

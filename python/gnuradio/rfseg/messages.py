@@ -58,6 +58,7 @@ class FrameTag:
             keys.SAMP_RATE: pmt.from_double(frame.samp_rate),
             keys.SETTLING: pmt.from_bool(frame.settling),
             keys.LAST: pmt.from_bool(frame.last),
+            keys.SKIPPED: pmt.from_bool(frame.skipped),
         }
         if frame.center_freq is not None:
             entries[keys.CENTER_FREQ] = pmt.from_double(frame.center_freq)
@@ -91,6 +92,8 @@ class FrameTag:
                 center_freq=read.optional(keys.CENTER_FREQ, _to_real),
                 rx_time=read.optional(keys.RX_TIME, _to_rx_time),
                 settling=read(keys.SETTLING, _to_bool),
+                skipped=bool(read.optional(keys.SKIPPED, _to_bool)),
+                limits=read.optional(keys.LIMITS, _to_limits),
                 last=read(keys.LAST, _to_bool),
             )
         except BandError:
@@ -312,6 +315,12 @@ def _to_shares(value: pmt.pmt_base) -> dict[str, float]:
             raise TypeError("a dictionary of labels and numbers from 0 to 1")
         entries = pmt.cdr(entries)
     return shares
+
+
+def _to_limits(value: pmt.pmt_base) -> tuple[float, float]:
+    if not pmt.is_tuple(value) or pmt.length(value) != 2:
+        raise BandError(f"{value} is no pair of dBFS")
+    return _to_real(pmt.tuple_ref(value, 0)), _to_real(pmt.tuple_ref(value, 1))
 
 
 def _to_state(value: pmt.pmt_base) -> FrameState:

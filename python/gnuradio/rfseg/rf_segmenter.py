@@ -57,6 +57,9 @@ class rf_segmenter(gr.hier_block2):
     settling : float
         Time after a retune or a change of the rate in which samples are not good, s: no bands are looked for
         there, and the next frame begins with the first good sample.
+    infer_every : int
+        One frame in so many is inferred, for hosts that are too slow for all; the first after a retune in any case.  The
+        others have no bands, and their ``bands`` messages say ``skipped``.  1 for all.
     hold : float
         Live mode: longest time that a sample waits for its bands, s.
     queue_depth : int
@@ -99,6 +102,7 @@ class rf_segmenter(gr.hier_block2):
         item_type: str = "complex64",
         center_freq: float | None = None,
         settling: float = 0.0,
+        infer_every: int = 1,
         hold: float = DEFAULT_HOLD,
         queue_depth: int = DEFAULT_QUEUE_DEPTH,
         policy: str = "drop_oldest",
@@ -124,6 +128,7 @@ class rf_segmenter(gr.hier_block2):
             item_type=item_type,
             center_freq=center_freq,
             settling=settling,
+            infer_every=infer_every,
         )
         item_size = ITEM_SIZES[item_type]
         geometry = contract.make_geometry(samp_rate, frame_duration=frame_duration)
@@ -196,6 +201,10 @@ class rf_segmenter(gr.hier_block2):
         """Settling time of the retunes to come, s."""
         self._spectrogram.set_settling(settling)
 
+    def set_infer_every(self, infer_every: int) -> None:
+        """From the next frame on, infer one in so many."""
+        self._spectrogram.set_infer_every(infer_every)
+
     def set_min_bandwidth(self, min_bandwidth: float) -> None:
         """Carriers narrower than this are dropped, Hz; from the next frame on."""
         self._to_bands.set_min_bandwidth(min_bandwidth)
@@ -252,6 +261,10 @@ class rf_segmenter(gr.hier_block2):
     def dropped(self) -> int:
         """Frames that a full queue gave up, before inference or after it."""
         return self._segmenter.dropped() + self._to_bands.dropped()
+
+    def skipped(self) -> int:
+        """Frames whose turn it was not."""
+        return self._segmenter.skipped()
 
     def failed(self) -> int:
         """Frames that an error spoiled; it is logged."""

@@ -35,7 +35,7 @@ class segmenter(gr.basic_block):
     Stream in: ``rows``, float ``[channels * bins]`` in dBFS, with the tag ``rfseg_frame`` on the first row of
     each frame, as STFT Spectrogram Sink writes them.
     Stream out: ``mask`` and ``confidence``, bytes ``[bins]``; ``rows`` (optional), the rows again, in step with
-    the mask; NaN where a frame was dropped or the receiver settled.
+    the mask; NaN where a frame was dropped or skipped or the receiver settled.
     Messages in: ``model``, a symbol: name or file of another model; ``relay``, ``status`` messages of another
     block, passed on so that their reader has one sender and outlives none.
     Messages out: ``status``.
@@ -135,6 +135,10 @@ class segmenter(gr.basic_block):
     def dropped(self) -> int:
         """Frames that a full queue gave up."""
         return self._status.counts[FrameState.DROPPED]
+
+    def skipped(self) -> int:
+        """Frames whose turn it was not (see ``infer_every`` of STFT Spectrogram Sink)."""
+        return self._status.counts[FrameState.SKIPPED]
 
     def failed(self) -> int:
         """Frames on which the backend raised an error."""
@@ -249,7 +253,7 @@ class segmenter(gr.basic_block):
         if self._mode is Mode.LOSSLESS:
             self._ready.append(self._judge.judge(tag.frame, rows))
             return
-        if tag.frame.settling:
+        if tag.frame.settling or tag.frame.skipped:
             self._worker.skip(tag.frame)
         else:
             self._worker.submit(tag.frame, rows)

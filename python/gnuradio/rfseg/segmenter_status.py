@@ -87,6 +87,7 @@ class SegmenterStatus:
             keys.FRAMES: self.frames,
             keys.INFERRED: self.counts[FrameState.INFERRED],
             keys.DROPPED: self.counts[FrameState.DROPPED],
+            keys.SKIPPED: self.counts[FrameState.SKIPPED],
             keys.FAILED: self.counts[FrameState.FAILED],
         }
         dropped = counts[keys.DROPPED]

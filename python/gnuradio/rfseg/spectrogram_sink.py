@@ -25,11 +25,12 @@ def spectrogram_sink(
     item_type: str = "complex64",
     center_freq: float | None = None,
     settling: float = 0.0,
+    infer_every: int = 1,
 ) -> rfseg_python.spectrogram_sink:
     """Spectrogram rows of an IQ stream, every sample in exactly one frame.
 
     Stream in: IQ of the item type.
-    Stream out: float rows, ``channels * bins`` values in dBFS; may stay unconnected, and then the block is a
+    Stream out: float rows, ``channels * bins`` values in dBFS, NaN in frames that are skipped; may stay unconnected, and then the block is a
     sink whose ``latest_frame()`` serves scripts and displays.
     Messages in: ``freq``, ``overflow``.
     Messages out: ``status``.
@@ -55,6 +56,9 @@ def spectrogram_sink(
     settling : float
         Time after a retune or a change of the rate in which samples are not good, s: their frames are marked
         and not judged, and the next frame begins with the first good sample.
+    infer_every : int
+        One frame in so many is inferred, the first after a retune in any case; the others are marked ``skipped``, their
+        rows are NaN and cost next to nothing.  1 for all.
     """
     geometry = frame_geometry(samp_rate, model=model, frame_duration=frame_duration)
     return rfseg_python.spectrogram_sink(
@@ -68,6 +72,7 @@ def spectrogram_sink(
         center_freq=center_freq,
         lossless=choose(Mode, mode, "mode") is Mode.LOSSLESS,
         settling=settling,
+        infer_every=infer_every,
     )
 
 

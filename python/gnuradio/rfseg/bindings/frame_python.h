@@ -8,6 +8,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <string>
 #include <vector>
 
 //! Rows as frame_rows() of rfseg.spectrogram has them: float32 (C, T, F), a copy.
@@ -25,6 +26,26 @@ inline pybind11::array_t<float> to_array(const std::vector<float>& rows,
         }
     }
     return array;
+}
+
+//! A shape as Python gives it; `row_span` above 0 makes it a published picture's.
+inline gr::rfseg::spectrogram_shape to_shape(double samp_rate,
+                                             unsigned fft_size,
+                                             unsigned hop,
+                                             unsigned segments_per_row,
+                                             unsigned rows,
+                                             const std::vector<std::string>& reductions,
+                                             unsigned row_span,
+                                             const std::string& extremes)
+{
+    gr::rfseg::spectrogram_shape shape{ fft_size, hop, segments_per_row, rows, {}, {} };
+    for (const std::string& name : reductions) {
+        shape.reductions.push_back(gr::rfseg::to_reduction(name));
+    }
+    if (row_span > 0) {
+        shape.picture = { row_span, gr::rfseg::to_extremes(extremes), samp_rate };
+    }
+    return shape;
 }
 
 //! The rfseg_frame tag as a Python dict; what is not known is None.
@@ -45,6 +66,11 @@ inline pybind11::dict to_dict(const gr::rfseg::frame_info& info)
             pybind11::make_tuple(info.time->seconds, info.time->fraction);
     }
     dict[keys::settling] = info.settling;
+    dict[keys::skipped] = info.skipped;
+    dict[keys::limits] = pybind11::none();
+    if (info.limits) {
+        dict[keys::limits] = pybind11::make_tuple((*info.limits)[0], (*info.limits)[1]);
+    }
     dict[keys::last] = info.last;
     return dict;
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /* BINDTOOL_HEADER_FILE(framer.h)                     */
-/* BINDTOOL_HEADER_FILE_HASH(3efd9d1a7b50eee0ae7ac650860f2973)                       */
+/* BINDTOOL_HEADER_FILE_HASH(9e49103b01e6fd01ec6df93e04c002b0)                       */
 
 #include "frame_python.h"
 #include <stdexcept>
@@ -89,7 +89,11 @@ private:
     void collect(py::list& frames)
     {
         for (; ready(); release()) {
-            frames.append(py::make_tuple(to_array(rows(), shape()), to_dict(info())));
+            const gr::rfseg::frame_info frame = info();
+            frames.append(py::make_tuple(frame.skipped
+                                             ? py::object(py::none())
+                                             : py::object(to_array(rows(), shape())),
+                                         to_dict(frame)));
         }
     }
 
@@ -113,7 +117,9 @@ void bind_framer(py::module& m)
         "Cuts samples into frames and computes their rows, as spectrogram_sink does.\n\n"
         "feed, cut and end return the frames that have become complete, each as a tuple "
         "of rows,\n"
-        "float32 (C, T, F) in dBFS, and a dict with the keys of the rfseg_frame tag.")
+        "float32 (C, T, F) in dBFS, and a dict with the keys of the rfseg_frame tag; a "
+        "frame that\n"
+        "is skipped has None for rows.")
         .def(py::init([](double samp_rate,
                          unsigned fft_size,
                          unsigned hop,
@@ -121,15 +127,23 @@ void bind_framer(py::module& m)
                          unsigned rows,
                          const std::vector<std::string>& reductions,
                          const std::string& item_type,
-                         std::optional<double> center_freq) {
-                 gr::rfseg::spectrogram_shape shape{
-                     fft_size, hop, segments_per_row, rows, {}
-                 };
-                 for (const std::string& name : reductions) {
-                     shape.reductions.push_back(gr::rfseg::to_reduction(name));
-                 }
-                 return std::make_unique<array_framer>(
-                     shape, item_type, samp_rate, center_freq);
+                         std::optional<double> center_freq,
+                         unsigned infer_every,
+                         unsigned row_span,
+                         const std::string& extremes) {
+                 auto made = std::make_unique<array_framer>(to_shape(samp_rate,
+                                                                     fft_size,
+                                                                     hop,
+                                                                     segments_per_row,
+                                                                     rows,
+                                                                     reductions,
+                                                                     row_span,
+                                                                     extremes),
+                                                            item_type,
+                                                            samp_rate,
+                                                            center_freq);
+                 made->set_every(infer_every);
+                 return made;
              }),
              py::kw_only(),
              py::arg("samp_rate"),
@@ -139,7 +153,10 @@ void bind_framer(py::module& m)
              py::arg("rows"),
              py::arg("reductions"),
              py::arg("item_type") = "complex64",
-             py::arg("center_freq") = py::none())
+             py::arg("center_freq") = py::none(),
+             py::arg("infer_every") = 1,
+             py::arg("row_span") = 0,
+             py::arg("extremes") = "all")
         .def("feed",
              &array_framer::feed_array,
              py::arg("samples"),

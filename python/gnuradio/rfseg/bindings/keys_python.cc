@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /* BINDTOOL_HEADER_FILE(keys.h)                       */
-/* BINDTOOL_HEADER_FILE_HASH(1582d3c37a491855a0196726568fd30a)                       */
+/* BINDTOOL_HEADER_FILE_HASH(65890e983d55f4c21284335822bc32b8)                       */
 
 #include <algorithm>
 #include <cctype>

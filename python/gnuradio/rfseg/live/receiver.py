@@ -89,6 +89,7 @@ class Receiver(gr.top_block):
             item_type=self._item_type,
             center_freq=source.center_freq,
             settling=settings.source.settling,
+            infer_every=inference.infer_every,
             hold=inference.hold,
             queue_depth=inference.queue_depth,
             policy=inference.policy,
