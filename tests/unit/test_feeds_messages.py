@@ -202,7 +202,7 @@ def test_schema_and_dataclasses_name_the_same_fields():
         return {field.name for field in fields(value)}
 
     assert names("band") == of(Band)
-    assert names("bands") == of(Frame) | {"state", "model", "non_finite", "watermark", "bands"}
+    assert names("bands") == of(Frame) - {"limits"} | {"state", "model", "non_finite", "watermark", "bands"}
     assert names("occupancy") == of(OccupancyReport)
     assert (names("free"), names("occupied"), names("span")) == (of(FreeBand), of(OccupiedBand), of(Span))
     assert (names("scan_span"), names("scan_band")) == (of(ScanSpan), of(ScannedBand))
@@ -303,7 +303,7 @@ def test_influx_lines_of_a_frame():
     moment = "1763680000250000000"
     assert head == (
         "rfseg_frame,station=roof\\,\\ north,state=inferred,model=m index=2i,sample_start=1000i,sample_count=2000i,"
-        "valid_samples=1500i,samp_rate=30720000.0,center_freq=3500000000.0,settling=false,last=true,non_finite=4i,"
+        "valid_samples=1500i,samp_rate=30720000.0,center_freq=3500000000.0,settling=false,skipped=false,last=true,non_finite=4i,"
         f"watermark=2500i,sequence=3i,bands=2i {moment}"
     )
     assert first == (
@@ -312,6 +312,14 @@ def test_influx_lines_of_a_frame():
         f"power_dbfs=-40.5,snr_db=12.25,id=7i,track=3i {moment}"
     )
     assert "place=1" in second and "power_dbfs" not in second
+
+
+def test_a_frame_that_comes_again_as_the_last_changes_no_point_and_no_list():
+    first = bands_to_message(replace(CONTENT, frame=replace(FRAME, last=False), bands=(BAND,)))
+    again = bands_to_message(replace(CONTENT, bands=()))
+    following = bands_to_message(replace(CONTENT, frame=replace(FRAME, index=3, sample_start=2_500), bands=()))
+    for encoding in (Influx(), Oran(CELL)):
+        assert [len(encoding.encode(message)) for message in (first, again, following)] == [1, 0, 1]
 
 
 def test_influx_lines_of_other_messages():

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -313,6 +314,24 @@ class TestFull:
         recorder.push(ramp(50_000, 10_000))
         assert recorder.stop().written == before + 10_000
         assert open_recording(check(tmp_path)[-1]).metadata["captures"][0]["core:global_index"] == 50_000
+
+    def test_bands_do_not_pile_up_while_it_has_stopped(self, tmp_path):
+        recorder = Recorder(tmp_path, samp_rate=SAMP_RATE, item_type="int16", files=FileRules(quota_bytes=100_000))
+        recorder.start()
+        recorder.push(ramp(0, 50_000))
+        recorder.drain()
+        assert recorder.is_stopped
+        passed = []
+        for start in range(50_000, 100_000, 5_000):
+            one = band(start + 10, 100)
+            passed.append(weakref.ref(one))
+            recorder.push(ramp(start, 5_000), bands=[one])
+            del one
+        recorder.drain()
+        recorder.push(ramp(100_000, 20_000))
+        recorder.drain()
+        assert [one() for one in passed] == [None] * 10
+        recorder.stop()
 
     def test_the_oldest_go_where_that_is_allowed(self, tmp_path):
         rules = dict(rotate_bytes=100_000, quota_bytes=500_000, on_full="delete_oldest")

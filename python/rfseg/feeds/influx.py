@@ -47,9 +47,14 @@ class Influx:
     ) -> None:
         self._tags, self._clock = dict(options.tags), clock
         self._newest = 0  # time given by the clock, ns; each message gets another
+        self._newest_frame: int | None = None  # its first sample
 
     def encode(self, message: Message) -> list[Payload]:
-        """All points of a message; none of an alarm."""
+        """All points of a message; none of an alarm, or of a frame that comes again as the last."""
+        if message["type"] == BANDS:
+            newest, self._newest_frame = self._newest_frame, message["sample_start"]
+            if message["last"] and newest == self._newest_frame:
+                return []  # its points would take the place of those before
         points = _POINTS.get(message["type"])
         if points is None:
             return []

@@ -46,7 +46,7 @@ __all__ = [
 Message = Mapping[str, Any]
 
 SCHEMA_VERSION = 1  # raised when a reader of the older version would misread the newer
-_FRAME_KEYS = [field.name for field in fields(Frame) if field.name != "rx_time"]
+_FRAME_KEYS = [field.name for field in fields(Frame) if field.name not in ("rx_time", "limits")]  # limits: of its picture
 _REPORT_KEYS = ("sample_start", "sample_stop", "samp_rate", "freq_reference", "bin_width")
 BANDS, STATUS, OCCUPANCY = "bands", "status", "occupancy"  # values of the key ``type``
 TRACK, SCAN, ALARM = "track", "scan", "alarm"
@@ -94,7 +94,8 @@ def bands_to_message(content: FrameBands) -> dict[str, Any]:
     True
     """
     frame = content.frame
-    message = _known({**asdict(frame), "type": BANDS, "rx_time": _time_to_pair(frame.rx_time)})
+    values = {key: getattr(frame, key) for key in _FRAME_KEYS}
+    message = _known({**values, "type": BANDS, "rx_time": _time_to_pair(frame.rx_time)})
     message["non_finite"] = content.non_finite
     if content.state is not None:
         message.update(state=content.state.value, model=content.model)

@@ -94,10 +94,14 @@ class Oran:
     def __init__(self, options: OranOptions) -> None:
         self._options = options
         self._starts = _symbol_starts(options.numerology)
+        self._newest: int | None = None  # first sample of the newest frame
 
     def encode(self, message: Message) -> list[Payload]:
-        """One payload, of type ``oran``."""
+        """One payload, of type ``oran``; none of a frame that comes again as the last: its list still holds."""
         if message["type"] == BANDS and message.get("state", "inferred") == "inferred":
+            newest, self._newest = self._newest, message["sample_start"]
+            if message["last"] and newest == self._newest:
+                return []
             content = self._of_frame(message)
         elif message["type"] == OCCUPANCY:
             content = self._of_occupancy(message)

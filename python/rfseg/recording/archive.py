@@ -113,6 +113,9 @@ class Archive:
     def write(self, piece: Piece) -> int:
         """Write a piece; returns how many of its samples are on disk, fewer than all where recording stops."""
         self._pending += piece.bands
+        if self.is_stopped:  # only what may still be there when recording goes on
+            stop = piece.offset + len(piece.samples)
+            self._pending = [band for band in self._pending if band.sample_start + band.sample_count > stop]
         if self._file is not None and self._needs_new_file(piece.state):
             self.close()
         done = 0
