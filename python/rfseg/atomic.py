@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator
 
@@ -28,7 +28,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise _not_writable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # in a folder that may not be entered nothing was begun, and the error above says why
+            temporary.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:

@@ -17,7 +17,7 @@ import pmt
 import pytest
 import zmq
 from gnuradio import gr, uhd, zeromq
-from gnuradio.rfseg.live import radios, running as live_running
+from gnuradio.rfseg.live import __main__ as live_program, radios, running as live_running
 from gnuradio.rfseg.live.receiver import Receiver
 from gnuradio.rfseg.live.running import Exit, Reporter
 from gnuradio.rfseg.live.taps import LiveFeed
@@ -395,9 +395,18 @@ def test_what_a_radio_refuses_is_an_error_of_the_settings(source: dict, message:
 
 
 def test_radios_are_listed():
-    assert [line for line in radios.list_radios() if line.startswith("soapy: ")] == [
-        "soapy: driver=rfsegtest, label=Tone for tests"
+    assert [radio for radio in radios.find_radios() if radio["driver"] == "soapy"] == [
+        {"driver": "soapy", "arguments": "driver=rfsegtest, label=Tone for tests"}
     ]
+
+
+def test_the_list_of_radios_is_printed_as_lines_or_as_json(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live_program, "find_radios", lambda: [])
+    assert live_program._list_radios(as_json=False) == "no radios found"
+    assert json.loads(live_program._list_radios(as_json=True)) == []
+    monkeypatch.setattr(live_program, "find_radios", lambda: [{"driver": "uhd", "arguments": "serial=1"}])
+    assert live_program._list_radios(as_json=False) == "uhd: serial=1"
+    assert json.loads(live_program._list_radios(as_json=True)) == [{"driver": "uhd", "arguments": "serial=1"}]
 
 
 SETTERS = {

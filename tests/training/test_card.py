@@ -126,8 +126,8 @@ def test_a_page_needs_no_onnx_package_and_can_lie_elsewhere(tmp_path, contract):
     "text, reason",
     [
         (json.dumps(_evaluation(model="other")), "measures the model 'other', not 'threshold'; run rfseg evaluate on this model"),
-        ("{}", "is no evaluation of rfseg evaluate --json or --out: KeyError('model')"),
-        ("{", "is no evaluation of rfseg evaluate"),
+        ("{}", "is no evaluation: KeyError('model'); rfseg evaluate --out or --json writes one"),
+        ("{", "is no evaluation: "),
         (None, "cannot be read: No such file"),
     ],
 )

@@ -16,8 +16,10 @@ import pytest
 import sigmf
 
 from rfseg import __version__
+from rfseg.atomic import replacing
 from rfseg.bandlines import band_from_json
 from rfseg.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, main, segment
+from rfseg.errors import RecordingError
 from rfseg.inference import MODEL_PATH_VARIABLE, Session
 from rfseg.pipeline import segment_recording
 from rfseg.sigmf import open_recording
@@ -326,10 +328,36 @@ def test_a_disk_that_fills_up_is_refused_and_nothing_half_written_stays(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_folder_that_may_not_be_entered_is_named_in_one_line(
+    segment_file, write_recording, make_carrier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "out" / "scene.sigmf-data"
+
+    def forbidden(path: Path) -> bool:  # what the system answers to anybody but root, whom the tests may run as
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_symlink", forbidden)
+    code, out, err = segment_file(write_recording(make_carrier(ONE_MS)))
+    assert (code, out) == (EXIT_BAD_INPUT, "")
+    assert err == f"rfseg: error: {link}: Permission denied; check who may read and write it, or name another\n"
+
+
+def test_what_keeps_a_file_from_being_written_is_said_though_nothing_can_be_cleared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", forbidden)
+    with pytest.raises(RecordingError, match="a.json cannot be written: Read-only file system; make room or name another"):
+        with replacing(tmp_path / "a.json"):
+            raise OSError(30, "Read-only file system")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--samp-rate", "fast"], "--samp-rate: 'fast' is no number; give one such as 61.44e6"),
+        (["--samp-rate", "fast"], "--samp-rate: 'fast' is no number; give one such as 2.5 or 61.44e6"),
         (["--samp-rate", "-1"], "--samp-rate: '-1' is not above 0"),
         (["--settling", "-1"], "--settling: '-1' is below 0"),
         (["--frame-ms", "0"], "--frame-ms: '0' is not above 0"),

@@ -100,7 +100,7 @@ def test_help_needs_no_package_but_pythons_own() -> None:
 def test_values_of_no_use_are_refused_with_the_value(capsys) -> None:
     cases = {
         ("segment", "a", "--frame-ms", "0"): "argument --frame-ms: '0' is not above 0",
-        ("segment", "a", "--samp-rate", "fast"): "argument --samp-rate: 'fast' is no number; give one such as 61.44e6",
+        ("segment", "a", "--samp-rate", "fast"): "argument --samp-rate: 'fast' is no number; give one such as 2.5 or 61.44e6",
         ("segment", "a", "--threads", "-1"): "argument --threads: '-1' is no count; give an integer of at least 0",
         ("evaluate", "m", "--on", "s", "--limit", "0"): "argument --limit: '0' is no count; give an integer of at least 1",
         ("bench", "speed"): "argument SECTION: 'speed' is no section; choose from spectrogram, inference, lossless, live, process",

@@ -270,6 +270,7 @@ def test_a_check_prints_all_settings_and_starts_nothing(become, capsys):
 
 def test_devices_are_listed_by_the_program(become):
     assert main(["live", "--devices"]) == 0 and become == [["--devices"]]
+    assert main(["live", "--devices", "--json"]) == 0 and become[1:] == [["--devices", "--json"]]
 
 
 @pytest.mark.parametrize(
@@ -278,7 +279,7 @@ def test_devices_are_listed_by_the_program(become):
         ([], "there is no source; give one of --soapy, --uhd, --zeromq, --file or a TOML file"),
         (["--file", "a", "--gain", "3"], "[source] gain is unknown; known: kind, settling"),
         (["--uhd", "", "--samp-rate", "1e6"], "[source] center_freq is missing; it has no default"),
-        (["--file", "a", "--feed", "xml=b"], "[feeds] destination 'xml=b' begins with no transport"),
+        (["--file", "a", "--feed", "xml=b"], "--feed 'xml=b': encoding 'xml' is unknown; give one of json, "),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: list[str], message: str, become, capsys):

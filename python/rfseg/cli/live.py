@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
     add = parser.add_argument
     add("config", type=Path, nargs="?", metavar="CONFIG.toml", help="settings")
     add("--quiet", action="store_true", help="print no status, only warnings")
-    add("--json", action="store_true", help="print the status as one JSON object a line")
+    add("--json", action="store_true", help="print the status as one JSON object a line, or the radios as a list")
     add("--check", action="store_true", help="check the settings, print all of them as JSON and end")
     add("--devices", action="store_true", help="list the radios that SoapySDR and UHD find and end")
     add = parser.add_argument_group("source").add_mutually_exclusive_group().add_argument
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
         If the settings make no sense, or GNU Radio or its half of rfseg is missing.
     """
     if options.devices:
-        _become(["--devices"])
+        _become(["--devices", *(["--json"] if options.json else [])])
         return
     table = options_to_table(options, read_toml(options.config) if options.config is not None else {})
     settings = read_settings(table)
@@ -133,7 +133,11 @@ def _source_table(options: argparse.Namespace, source: Any) -> Any:
 
 def _feed_table(text: str) -> dict[str, Any]:
     encoding, equals, destination = text.partition("=")
-    return {"encoding": encoding, "destination": destination} if equals and encoding in ENCODINGS else {"destination": text}
+    if not equals or not encoding.isalnum():  # a = of the destination's own
+        return {"destination": text}
+    if encoding not in ENCODINGS:
+        raise OptionError(f"--feed {text!r}: encoding {encoding!r} is unknown; give one of {', '.join(ENCODINGS)}, or none")
+    return {"encoding": encoding, "destination": destination}
 
 
 def _add(table: dict[str, Any], section: str, **values: Any) -> None:

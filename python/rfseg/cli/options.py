@@ -54,7 +54,7 @@ def finite(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number; give one such as 61.44e6")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give one such as 2.5 or 61.44e6")
     return value
 
 

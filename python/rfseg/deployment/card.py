@@ -45,7 +45,7 @@ def read_evaluation(path: Path, contract: Contract) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, DatasetError):
             raise
-        raise DatasetError(f"{path} is no evaluation of rfseg evaluate --json or --out: {error!r}") from error
+        raise DatasetError(f"{path} is no evaluation: {error!r}; rfseg evaluate --out or --json writes one") from error
 
 
 def add_facts(

@@ -13,7 +13,7 @@ from typing import Sequence
 from rfseg.errors import OptionError, RemoteError, RfsegError, SourceError
 from rfseg.livesettings import read_settings
 
-from .radios import list_radios
+from .radios import find_radios
 from .running import Exit, Reporter, run_receiver
 
 __all__ = ["main"]
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.dup2(2, 1)
     try:
         if options.devices:
-            print("\n".join(list_radios()), file=out)
+            print(_list_radios(as_json=options.json), file=out)
             return Exit.STOPPED
         settings = read_settings(_table(options.settings))
         return run_receiver(settings, Reporter(out, is_quiet=options.quiet, as_json=options.json))
@@ -43,6 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return next((code for kind, code in kinds.items() if isinstance(error, kind)), Exit.BAD_INPUT)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+
+
+def _list_radios(*, as_json: bool) -> str:
+    radios = find_radios()
+    if as_json:
+        return json.dumps(radios, indent=2)
+    return "\n".join(f"{radio['driver']}: {radio['arguments']}" for radio in radios) or "no radios found"
 
 
 def _table(text: str | None) -> object:

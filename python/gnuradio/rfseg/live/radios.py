@@ -12,7 +12,7 @@ import pmt
 from rfseg.errors import BackendUnavailableError, OptionError, SourceError
 from rfseg.livesources import RadioSettings, UhdSettings
 
-__all__ = ["SoapyRadio", "UhdRadio", "list_radios", "list_soapy", "list_uhd"]
+__all__ = ["SoapyRadio", "UhdRadio", "find_radios", "list_soapy", "list_uhd"]
 
 _FORMATS = {"complex64": "fc32", "int16": "sc16", "int8": "sc8"}
 _RATE_TOLERANCE = 1e-6  # share; a radio's clock is no better
@@ -149,10 +149,10 @@ class UhdRadio:
         self.gain = gain
 
 
-def list_radios() -> list[str]:
-    """A line for each radio that either driver finds."""
-    lines = [f"soapy: {text}" for text in list_soapy()] + [f"uhd: {text}" for text in list_uhd()]
-    return lines or ["no radios found"]
+def find_radios() -> list[dict[str, str]]:
+    """``driver`` and ``arguments`` of each radio that SoapySDR or UHD finds."""
+    finders = (("soapy", list_soapy), ("uhd", list_uhd))
+    return [{"driver": driver, "arguments": text} for driver, find in finders for text in find()]
 
 
 def list_uhd() -> list[str]:
