@@ -7,14 +7,19 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import xmlrpc.client
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rfseg.cli import make_parser
+from rfseg.livesettings import Address
+from rfseg.livestatus import LiveStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMP_RATE = "15.36e6"  # Hz
@@ -100,3 +105,23 @@ def test_the_service_starts_a_command_that_exists_and_restarts_only_where_that_h
         assert Path(program).name == "rfseg" and make_parser().parse_args(arguments).command == "live"
     assert (service["Restart"], service["RestartPreventExitStatus"]) == ("on-failure", "2")
     assert service["KillSignal"] == "SIGTERM"
+
+
+def test_a_client_that_says_nothing_holds_up_neither_others_nor_the_end():
+    from gnuradio.rfseg.live.control import XmlRpcControl
+
+    status = LiveStatus(uptime=1.0, source="s", samples=2, samp_rate=3.0, rate_in=4.0, model="m")
+    control = XmlRpcControl(Address("127.0.0.1", 0), lambda command: status)
+    control.start()
+    with socket.create_connection((control.address.host, control.address.port)):
+        with xmlrpc.client.ServerProxy(f"http://{control.address}", allow_none=True) as proxy:
+            answers = []
+            asking = threading.Thread(target=lambda: answers.append(proxy.status()["samples"]), daemon=True)
+            asking.start()
+            asking.join(TIMEOUT / 3)
+            assert answers == [2]
+    with socket.create_connection((control.address.host, control.address.port)):
+        ending = threading.Thread(target=control.stop, daemon=True)
+        ending.start()
+        ending.join(TIMEOUT / 3)
+        assert not ending.is_alive()

@@ -12,7 +12,7 @@ import threading
 from dataclasses import asdict
 from typing import Any, Callable
 from xmlrpc.client import Fault
-from xmlrpc.server import SimpleXMLRPCServer
+from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 
 import pmt
 from gnuradio import gr
@@ -28,6 +28,12 @@ _LARGEST_XMLRPC_INT = 2**31 - 1
 _POLL = 100  # ms between looks at whether to end
 
 
+class _XmlRpcHandler(SimpleXMLRPCRequestHandler):
+    """Serves one client at a time, and leaves one that says nothing: it would hold up the others, and the end."""
+
+    timeout = 2.0  # s
+
+
 class XmlRpcControl:
     """``set_NAME(value)`` for each setting, ``status()`` and ``stop()``; each returns the status.
 
@@ -36,7 +42,9 @@ class XmlRpcControl:
 
     def __init__(self, address: Address, apply: Apply) -> None:
         try:
-            self._server = SimpleXMLRPCServer((address.host, address.port), logRequests=False, allow_none=True)
+            self._server = SimpleXMLRPCServer(
+                (address.host, address.port), requestHandler=_XmlRpcHandler, logRequests=False, allow_none=True
+            )
         except OSError as error:
             raise OptionError(f"xmlrpc='{address}' cannot be listened on: {error.strerror}; choose another port") from None
         self.address = Address(address.host, self._server.server_address[1])
