@@ -317,7 +317,7 @@ def symbol_start(symbol: int) -> int:
 
 def test_at_the_quota_recording_stops_with_a_message_and_sensing_goes_on(golden):
     (stopped,) = (event for event in golden.logs["recorder"].messages if event["event"] == "stopped")
-    assert stopped["reason"] == f"the quota of {QUOTA} bytes is used up"
+    assert stopped["reason"].startswith(f"the quota of {QUOTA} bytes is used up; move recordings away")
     counts = golden.recorder.counts()
     assert golden.recorder.is_stopped() and counts.wanted == air.COUNT == counts.written + counts.refused
     assert counts.dropped == 0

@@ -138,7 +138,7 @@ def test_at_the_quota_recording_stops_and_the_stream_goes_on(kit, tmp_path):
     assert recorder.is_stopped() and recorder.nitems_read(0) == 400_000
     assert counts.written + counts.refused == 400_000 and 3 * counts.written > 400_000
     (stopped,) = (message for message in log.messages if message["event"] == "stopped")
-    assert stopped["reason"] == "the quota of 1000000 bytes is used up"
+    assert stopped["reason"].startswith("the quota of 1000000 bytes is used up; move recordings away")
 
 
 def test_an_error_that_should_not_be_ends_recording_not_the_stream(kit, tmp_path, monkeypatch):

@@ -287,7 +287,11 @@ class TestFull:
 
     def test_at_the_quota_recording_stops_with_a_message_and_the_stream_goes_on(self, tmp_path):
         _, counts, events = record(tmp_path, 400_000, rotate_bytes=300_000, quota_bytes=1_000_000)
-        assert events[-1] == ("stopped", {"reason": "the quota of 1000000 bytes is used up"})
+        event, told = events[-1]
+        assert event == "stopped" and told["reason"] == (
+            "the quota of 1000000 bytes is used up; move recordings away and resume or start again, raise quota_bytes,"
+            " or choose on_full='delete_oldest'"
+        )
         assert 900_000 < size_of(tmp_path) <= 1_000_000
         assert counts.written + counts.refused == counts.wanted == 400_000
         recordings = [open_recording(path) for path in check(tmp_path)]

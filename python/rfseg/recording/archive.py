@@ -245,8 +245,11 @@ class Archive:
 
     def _why_full(self) -> str:
         if self._shelf.disk_room(self._reserve()) < self._datatype.sample_bytes:
-            return f"the disk of {self._folder} is full"
-        return f"the quota of {self._rules.quota_bytes} bytes is used up"
+            return f"the disk of {self._folder} is full; make room, then resume or start again"
+        return (
+            f"the quota of {self._rules.quota_bytes} bytes is used up; move recordings away and resume or start again,"
+            " raise quota_bytes, or choose on_full='delete_oldest'"
+        )
 
     def _delete_oldest(self) -> bool:
         if self._rules.on_full is not OnFull.DELETE_OLDEST:
