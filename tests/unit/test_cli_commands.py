@@ -192,6 +192,7 @@ def test_bash_completes_commands_options_values_and_files(complete) -> None:
     assert complete("segment", "--out", "s") == ["sets"]
     assert complete("segment", "--frame-ms", "") == []
     assert complete("export", "--precision", "") == ["fp32", "fp16", "int8"]
+    assert complete("live", "--providers", "c") == complete("segment", "--providers", "c") == ["cuda", "cpu"]
     assert complete("bench", "l") == ["lossless", "live"]
     assert "standard" in complete("synth", "st")
     assert complete("evaluate", "thr") == ["threshold"]

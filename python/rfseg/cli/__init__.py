@@ -93,7 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
     except PermissionError as error:  # where a module only asks whether a file is there
-        print(f"rfseg: error: {error.filename}: {error.strerror}; check who may read and write it, or name another", file=sys.stderr)
+        text = f"{error.filename}: {error.strerror}; check who may read and write it, or name another"
+        print(f"rfseg: error: {text}", file=sys.stderr)
         return EXIT_BAD_INPUT
     return EXIT_DONE if code is None else code
 

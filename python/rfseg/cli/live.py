@@ -14,7 +14,7 @@ from ..feeds.feed import ENCODINGS
 from ..livesettings import read_settings, read_toml, settings_to_table
 from ..livesources import SOURCES
 from ..programs import program_command
-from ..providers import PROVIDERS
+from ..providers import AUTO, PROVIDERS
 
 __all__ = ["LIVE_MODULE", "add_parser", "run"]
 
@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
     )
     add = parser.add_argument
     add("config", type=Path, nargs="?", metavar="CONFIG.toml", help="settings")
-    add("--quiet", action="store_true", help="print no status, only warnings")
+    add("--quiet", action="store_true", help="print no status, only notes and warnings")
     add("--json", action="store_true", help="print the status as one JSON object a line, or the radios as a list")
     add("--check", action="store_true", help="check the settings, print all of them as JSON and end")
     add("--devices", action="store_true", help="list the radios that SoapySDR and UHD find and end")
@@ -50,7 +50,11 @@ def add_parser(commands: Any) -> None:
     add("--lossless", action="store_true", help="play a file as fast as inference goes and lose no frame")
     add = parser.add_argument_group("chain").add_argument
     add("--model", help="name or path of a model")
-    add("--providers", metavar="NAMES", help=f"what computes the network: {', '.join(PROVIDERS)}, with commas between several")
+    option = add(
+        "--providers", metavar="NAMES",
+        help=f"what computes the network: {', '.join(PROVIDERS)}, with commas between several",
+    )  # fmt: skip
+    option.words = (AUTO, *PROVIDERS)  # for completion
     add("--remote", metavar="ADDRESS", help="let the network run elsewhere (rfseg.remote), such as tcp://gpu.example:5560")
     add("--frame-ms", type=float, metavar="T", help="duration of a frame, ms")
     add("--min-confidence", type=float, metavar="P", help="drop bands below it")

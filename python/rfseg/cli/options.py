@@ -41,10 +41,11 @@ def add_threads(parser: Any) -> None:
 
 def add_providers(parser: Any) -> None:
     """``--providers``."""
-    parser.add_argument(
+    option = parser.add_argument(
         "--providers", default=AUTO, metavar="NAMES",
         help=f"what computes the network: {', '.join(PROVIDERS)}, with commas between several (default: the first that works)",
     )  # fmt: skip
+    option.words = (AUTO, *PROVIDERS)  # for completion; choices would refuse several
 
 
 def finite(text: str) -> float:
