@@ -375,6 +375,7 @@ def test_http_posts_lines_retries_what_failed_and_refuses_what_is_wrong(influx, 
         ("ftp://host/x", {}, "begins with no transport"),
         ("file:", {}, "names no file; write file:NAME"),
         ("file:/no/such/folder/a", {}, "folder '/no/such/folder' of .* does not exist; create it first"),
+        ("file:/proc", {}, "'file:/proc' is a folder; name a file in it"),
         ("udp://host", {}, "names no port; write udp://HOST:PORT"),
         ("udp://host:high", {}, "is no address"),
         ("mqtt://me:secret@host/x", {}, "mqtt://...@host/x|mqtt://...@host holds credentials"),
@@ -397,6 +398,19 @@ def test_feeds_that_make_no_sense_are_refused(destination, options, text):
     with pytest.raises(FeedError, match=text) as caught:
         Feed(destination, options=options)
     assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_may_not_be_written_is_refused_before_the_stream_begins(tmp_path, monkeypatch):
+    asked = []
+    # Root, whom the tests may run as, may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: asked.append((str(path), mode)))
+    with pytest.raises(FeedError, match="a.jsonl' may not be written by this user; name another file, or change who may"):
+        Feed(f"file:{tmp_path}/a.jsonl")
+    (tmp_path / "b.jsonl").touch()
+    for options in ({}, {"rotate_bytes": 1000}):  # a file that is moved away needs the folder
+        with pytest.raises(FeedError, match="b.jsonl' may not be written by this user"):
+            Feed(f"file:{tmp_path}/b.jsonl", options=options)
+    assert asked == [(str(path), os.W_OK) for path in (tmp_path, tmp_path / "b.jsonl", tmp_path)]
 
 
 def test_encodings_are_refused_by_name_and_for_missing_options():

@@ -65,6 +65,11 @@ class FileTransport:
         if not self._path.parent.is_dir():
             folder = str(self._path.parent)
             raise FeedError(f"folder {folder!r} of {destination.text!r} does not exist; create it first")
+        if os.path.isdir(self._path):
+            raise FeedError(f"{destination.text!r} is a folder; name a file in it")
+        begins_anew = options.is_rotating or not os.path.exists(self._path)
+        if not os.access(self._path.parent if begins_anew else self._path, os.W_OK):
+            raise FeedError(f"{destination.text!r} may not be written by this user; name another file, or change who may")
         self._options, self._clock = options, clock
         self._file: int | None = None  # descriptor
         self._size = 0  # bytes of whole lines
