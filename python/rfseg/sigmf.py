@@ -8,7 +8,9 @@ data that is cut inside a sample, and reads every capture of a file with headers
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -166,12 +168,14 @@ def open_recording(
     Raises
     ------
     RecordingError
-        If a file is missing, empty, cut inside a sample or of an unknown type, or contradicts
+        If a file is missing, unreadable, empty, cut inside a sample or of an unknown type, or contradicts
         the arguments.
     """
     path = Path(path)
     try:
         source, metadata = locate(path, is_raw=samp_rate is not None and datatype is not None)
+        if not os.access(source.data_path, os.R_OK):  # said here, not when the stream has begun
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(source.data_path))
     except OSError as error:
         raise _unreadable(error.filename or path, error) from error
     where = source.described_in

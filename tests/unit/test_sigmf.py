@@ -310,3 +310,13 @@ def test_metadata_with_a_byte_order_mark_is_read(write_recording: Write) -> None
 def test_metadata_survives_opening(write_recording: Write) -> None:
     path = write_recording(RAMP)
     assert open_recording(path).metadata == json.loads(path.read_text("utf-8"))
+
+
+def test_data_that_may_not_be_read_is_refused_when_the_recording_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.iq"
+    path.write_bytes(bytes(8))
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root, whom the tests may run as, may read everything
+    with pytest.raises(RecordingError, match="a.iq cannot be read: Permission denied; check that it is there and who may"):
+        open_recording(path, samp_rate=1e6, datatype="ci8")
