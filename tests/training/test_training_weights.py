@@ -111,7 +111,7 @@ def test_checkpoints_that_are_none(tmp_path):
         ("a.pt", "is no checkpoint of rfseg train: it lacks average, recipe"),
         ("b.pt", "holds a Tensor, expected a dict of weights"),
         ("c.pt", "holds more than weights, or is damaged|is damaged or no file"),
-        ("d.pt", "holds more than weights, or is damaged: .*; nothing of it was run"),
+        ("d.pt", "holds more than weights, or is damaged; nothing of it was run. Copy it again, or name last.pt"),
         ("e.pt", "has no readable recipe"),
         ("f.pt", "does not hold the network rf-segmenter that its recipe names"),
         ("g.pt", "cannot be read: No such file"),

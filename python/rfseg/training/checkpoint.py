@@ -98,10 +98,12 @@ def load_state(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror or error}; check that it is there") from error
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        raise RecordingError(f"{path} holds more than weights, or is damaged: {reason}; nothing of it was run") from error
+        raise RecordingError(
+            f"{path} holds more than weights, or is damaged; nothing of it was run. Copy it again, or name last.pt or best.pt"
+            " of a run of rfseg train"
+        ) from error  # PyTorch's own text advises to run what is in it
     except (RuntimeError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise RecordingError(f"{path} is damaged or no file of PyTorch's: {error}") from error
+        raise RecordingError(f"{path} is damaged or no file of PyTorch's: {error}; copy it again, or name another") from error
     if not isinstance(state, dict):
         raise RecordingError(f"{path} holds a {type(state).__name__}, expected a dict of weights")
     return state
