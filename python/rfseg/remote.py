@@ -45,6 +45,7 @@ WIRE_VERSION = 1  # raised when one half would misread the other
 _DTYPES = {"float32": np.dtype("<f4"), "int16": np.dtype("<i2")}
 DTYPES = tuple(_DTYPES)
 _STEPS_PER_DB = 100.0  # of int16; rows lie within +-200 dB
+_REPLIES = {"contract": ("metadata", "contract"), "mask": ("seconds",)}  # what is read of each type
 _LARGEST_ROWS = 1 << 28  # bytes of a request; 64 frames of 20 ms at 122.88 MS/s
 
 
@@ -183,14 +184,16 @@ class RemoteSession:
         while (left := deadline - time.monotonic()) > 0:
             if not self._socket.poll(max(1, int(left * 1000)), zmq.POLLIN):
                 continue
-            _, head, *data = self._socket.recv_multipart()
-            reply = _read_header(head, f"the reply of {self._address}")
+            whose = f"the reply of {self._address}"
+            reply, data = _read_reply(self._socket.recv_multipart(), whose)
             if reply.get("number") != self._number:
                 continue  # of a request that was given up
             if reply["type"] == "error":
+                _need(reply, "reason", whose=whose)
                 raise RemoteError(f"{self._address} refuses: {reply['reason']}")
             if reply["type"] != expected or len(data) != (2 if expected == "mask" else 0):
                 raise RemoteError(f"{self._address} replies with {reply['type']!r} in {len(data)} parts, expected {expected!r}")
+            _need(reply, *_REPLIES[expected], whose=whose)
             return reply, data
         self._connect()
         raise RemoteError(f"no reply from {self._address} within {timeout:g} s", is_lost=True)
@@ -296,6 +299,21 @@ def _read_header(content: bytes, whose: str) -> dict[str, Any]:
     if version != WIRE_VERSION:
         raise RemoteError(f"{whose} is of version {version!r}, expected {WIRE_VERSION}; install the same release on both hosts")
     return header
+
+
+def _read_reply(parts: list[bytes], whose: str) -> tuple[dict[str, Any], list[bytes]]:
+    """Header and data of a reply in which nothing is missing."""
+    if len(parts) < 2:
+        raise RemoteError(f"{whose} has {len(parts)} parts, expected at least 2; is this port that of another program?")
+    reply = _read_header(parts[1], whose)
+    _need(reply, "type", whose=whose)
+    return reply, parts[2:]
+
+
+def _need(reply: dict[str, Any], *names: str, whose: str) -> None:
+    missing = [name for name in names if name not in reply]
+    if missing:
+        raise RemoteError(f"{whose} lacks {', '.join(missing)}; install the same release on both hosts")
 
 
 def _import_zmq() -> Any:

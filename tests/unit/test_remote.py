@@ -227,6 +227,9 @@ def test_a_header_that_lies_about_its_rows_is_refused(session, rows):
         ({"version": 2}, "is of version 2, expected 1; install the same release on both hosts"),
         ({"version": 1, "type": "mask"}, "replies with 'mask' in 0 parts, expected 'contract'"),
         ({}, "has no header: KeyError"),
+        ({"version": 1}, "the reply of .* lacks type; install the same release on both hosts"),
+        ({"version": 1, "type": "error"}, "lacks reason; install"),
+        ({"version": 1, "type": "contract"}, "lacks metadata, contract; install"),
     ],
 )
 def test_a_program_that_speaks_otherwise_is_refused(reply, message):
@@ -235,6 +238,30 @@ def test_a_program_that_speaks_otherwise_is_refused(reply, message):
 
     with replying(answer) as address, pytest.raises(RemoteError, match=message):
         RemoteSession(address, connect_timeout=PATIENCE)
+
+
+def test_a_reply_of_one_part_is_refused():
+    with zmq.Context.instance().socket(zmq.DEALER) as other:
+        other.setsockopt(zmq.LINGER, 0)
+        port = other.bind_to_random_port("tcp://127.0.0.1")
+        answer = threading.Thread(target=lambda: other.poll(int(PATIENCE * 1000)) and other.send(b"hello"))
+        answer.start()
+        with pytest.raises(RemoteError, match="has 1 parts, expected at least 2; is this port that of another program"):
+            RemoteSession(f"tcp://127.0.0.1:{port}", connect_timeout=PATIENCE)
+        answer.join(PATIENCE)
+
+
+def test_a_mask_without_its_time_is_refused(session, rows):
+    def answer(request: dict) -> list[bytes]:
+        return [json.dumps({"version": 1, "type": "mask", "number": request["number"]}).encode(), b"", b""]
+
+    with serving(session) as address, connected(address, timeout=PATIENCE) as remote, replying(answer) as other:
+        remote._address = other
+        remote._connect()
+        remote._socket.poll(int(PATIENCE * 1000), zmq.POLLOUT)
+        with pytest.raises(RemoteError, match="lacks seconds; install"):
+            remote.run(rows)
+        assert remote.counts() == RemoteCounts(requests=1, refused=1)
 
 
 def test_a_mask_of_the_wrong_size_is_refused(session, rows):
