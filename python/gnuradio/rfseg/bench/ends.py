@@ -106,18 +106,23 @@ class scene_source(gr.sync_block):
 class tag_log(gr.sync_block):
     """Notes when the first band that begins in each frame comes out of the stream.
 
-    Stream in: IQ of the item size.
+    Stream in: vectors of IQ of the item size, so that the interpreter is entered once for each and not every few thousand samples.
     Stream out: none.
     Messages in, messages out: none.
     Tags: reads ``band_start``.
     Latency: none.
     Threads: the block's own.
+
+    Parameters
+    ----------
+    item_size, vector_size : int
+        Bytes of a sample, samples of a vector.
     """
 
-    def __init__(self, item_size: int) -> None:
-        gr.sync_block.__init__(self, name="tag_log", in_sig=[(np.uint8, item_size)], out_sig=None)
+    def __init__(self, item_size: int, vector_size: int) -> None:
+        gr.sync_block.__init__(self, name="tag_log", in_sig=[(np.uint8, item_size * vector_size)], out_sig=None)
         self.seen: list[tuple[int, float]] = []  # sample, s of the monotonic clock
-        self._key = pmt.intern(keys.BAND_START)
+        self._key, self._start = pmt.intern(keys.BAND_START), pmt.intern(keys.SAMPLE_START)
 
     def work(self, input_items: list, output_items: list) -> int:
         """Look for tags."""
@@ -125,7 +130,8 @@ class tag_log(gr.sync_block):
         tags = self.get_tags_in_window(0, 0, count, self._key)
         if tags:
             now = time.monotonic()
-            self.seen += [(tag.offset, now) for tag in tags]
+            starts = (pmt.dict_ref(tag.value, self._start, pmt.PMT_NIL) for tag in tags)
+            self.seen += [(pmt.to_uint64(start), now) for start in starts]
         return count
 
 
