@@ -55,8 +55,13 @@ def find_model(name_or_file: str | Path) -> Path:
     """
     path = Path(name_or_file)
     if path.suffix == ".onnx" or path.parent != Path("."):
+        if path.is_dir():
+            remedy = f"give a .onnx file, or set {MODEL_PATH_VARIABLE} to the folder and give a model's name"
+            raise ContractError(f"model {str(path)!r} is a folder; {remedy}")
         if not path.is_file():
             raise ContractError(f"model file {str(path)!r} does not exist; give an existing .onnx file or a model's name")
+        if not os.access(path, os.R_OK):
+            raise ContractError(f"model file {str(path)!r} may not be read; change its permissions")
         return path
     models = list_models()
     if str(name_or_file) not in models:
@@ -219,7 +224,8 @@ def _open(path: Path, threads: int, providers: str) -> tuple[onnxruntime.Inferen
             return session, name
         reasons.append((name, "it does not start; its libraries or its device are missing"))  # a silent change to the processor
     if reasons[-1][0] == "cpu":
-        raise ContractError(f"{path} is not an ONNX model that ONNX Runtime can load: {reasons[-1][1]}")
+        remedy = "give a whole .onnx file exported by rfseg"
+        raise ContractError(f"{path} is not an ONNX model that ONNX Runtime can load; {remedy} ({reasons[-1][1]})")
     raise BackendUnavailableError(
         f"providers={providers!r}: {'; '.join(': '.join(reason) for reason in reasons)}; leave providers at {AUTO}, or say cpu"
     )

@@ -38,7 +38,7 @@ def read_table(kind: type, table: Any, where: str) -> Any:
     required = [n for n, e in known.items() if e.default is MISSING and e.default_factory is MISSING]
     missing = [name for name in required if name not in table]
     if missing:
-        raise OptionError(f"{prefix}{missing[0]} is missing; it has no default")
+        raise OptionError(f"{prefix}{missing[0]} is missing; it has no default, so give it in the file or by its option")
     hints = get_type_hints(kind)
     values = {
         name: _convert(value, hints[name], f"{where}.{name}" if where else name, prefix) for name, value in table.items()

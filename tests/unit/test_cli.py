@@ -300,13 +300,14 @@ def test_a_corrupt_model_is_refused(
 ) -> None:
     (tmp_path / "cut.onnx").write_bytes(threshold_model.read_bytes()[:size])
     error = error_of(write_recording(make_carrier(ONE_MS)), model=tmp_path / "cut.onnx")
-    assert "cut.onnx" in error and ("is not an ONNX model" in error or "carries no contract" in error)
+    assert "cut.onnx" in error and ("give a whole .onnx file exported by rfseg" in error or "carries no contract" in error)
 
 
 def test_a_missing_model_is_refused(error_of, make_carrier, write_recording, tmp_path: Path) -> None:
     path = write_recording(make_carrier(ONE_MS))
     assert "does not exist; give an existing .onnx file or a model's name" in error_of(path, model=tmp_path / "no.onnx")
     assert "model 'no-such-model' is unknown; known: " in error_of(path, model=Path("no-such-model"))
+    assert "is a folder; give a .onnx file, or set RFSEG_MODEL_PATH to the folder" in error_of(path, model=tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_refused(error_of, make_carrier, write_recording, tmp_path: Path) -> None:

@@ -70,6 +70,10 @@ def test_a_file_has_a_line_for_each_message_and_is_replaced_by_the_next_run(tmp_
         assert totals(path.read_text().splitlines()) == list(range(count))
 
 
+def test_a_device_is_written_to_as_a_file_is():
+    assert send(Feed("file:/dev/null"), 3).sent == 3
+
+
 def test_files_rotate_by_size_under_final_names(tmp_path):
     path = tmp_path / "status.jsonl"
     path.write_text('{"left": "by a run that crashed"}\n')

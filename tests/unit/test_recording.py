@@ -336,7 +336,7 @@ class TestQueue:
     "make, error, text",
     [
         (lambda: TriggerRules(labels="LTE"), RecordingError, r"labels='LTE' must be a list"),
-        (lambda: TriggerRules(min_confidence=2), RecordingError, "min_confidence=2 is a probability"),
+        (lambda: TriggerRules(min_confidence=2), RecordingError, "min_confidence=2 is no probability"),
         (lambda: TriggerRules(min_snr=float("nan")), RecordingError, "min_snr=nan must be"),
         (lambda: TriggerRules(freq_range=(2, 1)), RecordingError, r"freq_range=\(2, 1\) must be"),
         (lambda: TriggerRules(pre=-1), RecordingError, "pre=-1 must be a time"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,8 @@ class FileTransport:
         fresh = 0 if self._is_ours else os.O_TRUNC
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | fresh, 0o644)
         self._is_ours = True
-        os.ftruncate(self._file, self._size if fresh == 0 else 0)
+        if stat.S_ISREG(os.fstat(self._file).st_mode):  # a device, such as /dev/null, has no length
+            os.ftruncate(self._file, self._size if fresh == 0 else 0)
         self._size = os.lseek(self._file, 0, os.SEEK_END)
         self._begun = self._clock() if self._size == 0 else self._begun
 

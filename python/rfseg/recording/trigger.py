@@ -55,7 +55,7 @@ class TriggerRules:
             raise RecordingError(f"labels={self.labels!r} must be a list of names, such as ['LTE'], or empty")
         object.__setattr__(self, "labels", tuple(self.labels))
         if not 0.0 <= self.min_confidence <= 1.0:
-            raise RecordingError(f"min_confidence={self.min_confidence!r} is a probability; expected 0 to 1")
+            raise RecordingError(f"min_confidence={self.min_confidence!r} is no probability; expected 0 to 1")
         if self.min_snr is not None and not math.isfinite(self.min_snr):
             raise RecordingError(f"min_snr={self.min_snr!r} must be a number of dB, or None")
         if self.freq_range is not None and not (len(self.freq_range) == 2 and self.freq_range[0] < self.freq_range[1]):
