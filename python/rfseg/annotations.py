@@ -59,6 +59,8 @@ def make_annotation(band: Band, *, sample_offset: int = 0, dataset: str = "") ->
     for name in ("power_dbfs", "power_dbm", "snr_db"):
         if getattr(band, name) is not None:
             annotation[f"rfseg:{name}"] = round(getattr(band, name), 2)
+    if band.pulse_width is not None:
+        annotation["rfseg:pulse_width"] = round(band.pulse_width, 9)
     identity = json.dumps([dataset, band.id, annotation], sort_keys=True)
     annotation["core:uuid"] = str(uuid.uuid5(_UUID_NAMESPACE, identity))
     return annotation

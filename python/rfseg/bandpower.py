@@ -15,6 +15,7 @@ from .bandedges import Edge, find_edges, share_edges, without_noise
 from .contract import NOT_INFERRED, ClassKind, SignalClass
 from .geometry import Frame, Geometry, Reduction
 from .noisefloor import NoiseFloor
+from .pulsewidth import can_tell_widths, pulse_level, width_of_energy
 
 __all__ = ["BandMeter"]
 
@@ -69,6 +70,7 @@ class BandMeter:
         floor.update(self._mean, ~self._background, center_freq=frame.center_freq)
         self._noise = floor.level()
         self._profiles: dict[Interval, np.ndarray] = {}
+        self._pulses: dict[tuple[Interval, Interval], tuple[int, np.ndarray, np.ndarray]] = {}
 
     def profile(self, rows: Interval, bins: Interval) -> np.ndarray:
         """Mean power per bin over the rows in which no pulse covers most of the bins, ``(F,)``, without the DC spike."""
@@ -109,22 +111,45 @@ class BandMeter:
 
         The strongest segment of each row is compared with the median of the nearest rows without pulses.
         """
-        left, right = max(0, bins[0] - _REACH), min(self._mean.shape[1], bins[1] + _REACH)
-        beneath = self._beneath(rows, left, right)
-        excess = self._peak[slice(*rows), left:right].max(axis=0) - beneath
+        left, beneath, excess = self._pulse(rows, bins)
         on = np.flatnonzero((excess >= _PULSE_DEPTH * excess.max()) & (excess >= beneath))
         if excess.max() <= 0 or not on.size:
             return float(bins[0]), float(bins[1])
         return float(left + on[0]), float(left + on[-1] + 1)
 
-    def _beneath(self, rows: Interval, left: int, right: int) -> np.ndarray:
-        """What lies beneath a pulse, power per bin, ``(right - left,)``."""
-        free = self._free_rows
-        at = int(np.searchsorted(free, rows[0]))
-        near = free[max(0, at - _NEAR_ROWS) : at + _NEAR_ROWS]
-        if not near.size:
-            return np.zeros(right - left)
-        return np.median(self._peak[near, left:right], axis=0)
+    def pulse_width(self, rows: Interval, bins: Interval) -> float | None:
+        """Width of a pulse, s; None where rows cannot tell it (:mod:`rfseg.pulsewidth`) or the frame may cut it."""
+        valid = int(np.count_nonzero(self._valid))
+        if not can_tell_widths(self._geometry) or rows[0] == 0 or rows[1] >= valid:
+            return None
+        left, beneath, excess = self._pulse(rows, bins)
+        seen = slice(left, left + excess.size)
+        first = rows[0] - (not self._pulsed[rows[0] - 1, seen].any())  # a pulse may reach over the mask's rows
+        stop = rows[1] + (not self._pulsed[rows[1], seen].any())
+        found = pulse_level(self._peak[first:stop, seen].max(axis=0) - beneath, beneath)
+        near = self._near(rows)
+        if found is None or not near.size:
+            return None
+        level, own = found
+        own = slice(left + own.start, left + own.stop)
+        under = np.median(self._mean[near, own], axis=0)
+        energy = float((self._mean[first:stop, own] - under).sum())
+        noise = float(under.mean())
+        return width_of_energy(energy, level, noise=noise, rows=rows[1] - rows[0], geometry=self._geometry)
+
+    def _pulse(self, rows: Interval, bins: Interval) -> tuple[int, np.ndarray, np.ndarray]:
+        """First bin, what lies beneath a pulse, and how far its strongest segments stand out; power per bin."""
+        if (rows, bins) not in self._pulses:
+            left, right = max(0, bins[0] - _REACH), min(self._mean.shape[1], bins[1] + _REACH)
+            near = self._near(rows)
+            beneath = np.median(self._peak[near, left:right], axis=0) if near.size else np.zeros(right - left)
+            self._pulses[rows, bins] = left, beneath, self._peak[slice(*rows), left:right].max(axis=0) - beneath
+        return self._pulses[rows, bins]
+
+    def _near(self, rows: Interval) -> np.ndarray:
+        """The nearest rows in which no pulse is."""
+        at = int(np.searchsorted(self._free_rows, rows[0]))
+        return self._free_rows[max(0, at - _NEAR_ROWS) : at + _NEAR_ROWS]
 
     @cached_property
     def _free_rows(self) -> np.ndarray:

@@ -50,6 +50,8 @@ class Band:
         That power without its noise, over the noise in the same width.
     power_dbm : float or None
         The power at the calibrated receiver's input, where its calibration is given.
+    pulse_width : float or None
+        Of a pulsed class: energy over peak power of its pulse, s, where rows can tell it (:mod:`rfseg.pulsewidth`).
     model : str
         Name of the model that made the mask.
     id : int
@@ -76,6 +78,7 @@ class Band:
     power_dbfs: float | None = None
     snr_db: float | None = None
     power_dbm: float | None = None
+    pulse_width: float | None = None
     model: str = ""
     id: int = 0
     track: int | None = None
@@ -92,6 +95,8 @@ class Band:
             raise BandError(f"sample_start={self.sample_start}, sample_count={self.sample_count}: expected >= 0 and >= 1")
         if not 0.0 <= self.confidence <= 1.0:
             raise BandError(f"confidence={self.confidence!r} must lie in 0 to 1")
+        if self.pulse_width is not None and not 0.0 < self.pulse_width < math.inf:
+            raise BandError(f"pulse_width={self.pulse_width!r} s must be above 0, or None where it is not known")
         if self.freq_reference not in FREQ_REFERENCES:
             raise BandError(f"freq_reference={self.freq_reference!r} must be one of {', '.join(FREQ_REFERENCES)}")
 
@@ -215,6 +220,7 @@ def mask_to_bands(
             confidence=certainty,
             power_dbfs=found.power_dbfs,
             snr_db=found.snr_db,
+            pulse_width=found.pulse_width,
             model=model,
             **place,
         )
@@ -285,11 +291,12 @@ def _split_at_guards(region: Region, meter: BandMeter, support: np.ndarray, limi
 
 @dataclass(frozen=True)
 class _Measured:
-    """What power says of a region: edges in bins; power and SNR where they are known."""
+    """What power says of a region: edges in bins; power, SNR and the width of a pulse where they are known."""
 
     edges: tuple[float, float]
     power_dbfs: float | None = None
     snr_db: float | None = None
+    pulse_width: float | None = None
 
 
 def _measure(regions: Sequence[Region], classes: Sequence[SignalClass], meter: BandMeter | None) -> list[_Measured]:
@@ -301,7 +308,8 @@ def _measure(regions: Sequence[Region], classes: Sequence[SignalClass], meter: B
     for region in regions:
         if classes[region.class_id].kind is ClassKind.PULSED:
             edges = meter.pulse_edges(region.rows, region.bins)
-            measured.append(_Measured(edges, *meter.pulse_power(region.rows, edges)))
+            width = meter.pulse_width(region.rows, region.bins)
+            measured.append(_Measured(edges, *meter.pulse_power(region.rows, edges), pulse_width=width))
         else:
             box, (lower, upper) = next(carriers)
             measured.append(_Measured((lower.position, upper.position), *meter.carrier_power(box, (lower, upper))))

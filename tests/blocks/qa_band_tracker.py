@@ -250,7 +250,8 @@ def events() -> list:
     tracker = BandTracker(load_contract(MODEL).classes, rules=TrackRules(hold=0.0))
     found = [e for m in script() for e in tracker.step(m.tag.frame, m.bands).events]
     full = replace(
-        found[-1].track, parents=(3, 2**40), children=(7,), power_dbm=-71.5, pulse_interval=1e-3, sample_start=2**50
+        found[-1].track, parents=(3, 2**40), children=(7,), power_dbm=-71.5, pulse_interval=1e-3, pulse_width=2e-5,
+        sample_start=2**50,
     )
     bare = replace(found[-1].track, rx_time=None, end_time=None, power_dbfs=None, snr_db=None)
     return [*found, *(replace(found[-1], track=track, reason=EndReason.GAP) for track in (full, bare))]

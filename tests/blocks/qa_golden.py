@@ -161,6 +161,7 @@ def test_a_radar_has_its_pulses(golden):
         assert found == rows  # one band for each pulse, in its row
         interval = ends[wanted.number]["pulse_interval"]
         assert interval == pytest.approx(air.PULSE_INTERVAL / air.SAMP_RATE, rel=0.01)
+        assert "pulse_width" not in ends[wanted.number]  # of 2 us, which rows cannot tell
 
 
 def grid_of(sample: int) -> int:

@@ -39,6 +39,7 @@ BAND = Band(
     power_dbfs=-31.25,
     power_dbm=-61.75,
     snr_db=17.5,
+    pulse_width=1.25e-5,
     model="threshold",
     id=2**33,
 )
@@ -75,7 +76,7 @@ def test_messages_survive_the_round_trip_and_serialisation(bands):
 def test_what_is_not_known_is_absent():
     keys = pmt.to_python(BARE_TAG.to_pmt()).keys()
     assert not {"center_freq", "rx_time", "state", "model"} & set(keys)
-    assert not {"power_dbfs", "power_dbm", "snr_db"} & set(pmt.to_python(band_to_pmt(BARE_BAND)).keys())
+    assert not {"power_dbfs", "power_dbm", "snr_db", "pulse_width"} & set(pmt.to_python(band_to_pmt(BARE_BAND)).keys())
 
 
 def test_an_ending_message_keeps_the_watermark_and_has_no_bands():

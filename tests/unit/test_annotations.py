@@ -68,7 +68,7 @@ def test_every_key_of_an_annotation() -> None:
 
 def test_the_document_describes_every_key_and_no_other() -> None:
     document = (Path(__file__).parents[2] / "docs" / "sigmf-extension.md").read_text("utf-8")
-    measured = Band(**{**BAND.__dict__, "snr_db": 3.0, "power_dbm": -60.0, "label": "Unknown", "guess": "LTE", "track": 4})
+    measured = Band(**{**BAND.__dict__, "snr_db": 3.0, "power_dbm": -60.0, "pulse_width": 1e-5, "label": "Unknown", "guess": "LTE", "track": 4})
     keys = {key for key in make_annotation(measured) if key.startswith("rfseg:")}
     described = {line.split("`")[1] for line in document.splitlines() if line.startswith("| `rfseg:")}
     assert described == keys

@@ -314,6 +314,20 @@ def test_influx_lines_of_a_frame():
     assert "place=1" in second and "power_dbfs" not in second
 
 
+def test_the_width_of_a_pulse_is_told_with_the_schema_and_in_influx_lines():
+    band = replace(BAND, label="Radar", pulse_width=1.25e-5)
+    message = {**bands_to_message(replace(CONTENT, bands=(band, BARE))), "sequence": 0}
+    SCHEMA.validate(message)
+    assert [found.get("pulse_width") for found in message["bands"]] == [1.25e-5, None]
+    _, radar, bare = lines_of(Influx(), message)
+    assert "pulse_width=1.25e-05" in radar and "pulse_width" not in bare
+    event = TrackEvent(kind=EventKind.UPDATE, track=replace(TRACK, pulse_width=1.25e-5), watermark=9_000)
+    told = {**track_to_message(event.to_fields()), "sequence": 0}
+    SCHEMA.validate(told)
+    (line,) = lines_of(Influx(), told)
+    assert told["pulse_width"] == 1.25e-5 and "pulse_width=1.25e-05" in line
+
+
 def test_a_frame_that_comes_again_as_the_last_changes_no_point_and_no_list():
     first = bands_to_message(replace(CONTENT, frame=replace(FRAME, last=False), bands=(BAND,)))
     again = bands_to_message(replace(CONTENT, bands=()))

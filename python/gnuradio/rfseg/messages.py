@@ -21,6 +21,8 @@ from .rfseg_python import keys
 __all__ = ["BandsMessage", "FrameTag", "band_from_pmt", "band_to_pmt", "event_from_pmt", "event_to_pmt"]
 
 _REJECT = "reject"  # of the tag on the mask stream
+PULSE_WIDTH = "pulse_width"  # of bands and tracks; C++ passes it on unread
+_MEASURES = (keys.POWER_DBFS, keys.POWER_DBM, keys.SNR_DB, PULSE_WIDTH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +157,7 @@ class BandsMessage:
 
 
 def band_to_pmt(band: Band) -> pmt.pmt_base:
-    """Dictionary of one band; power and SNR are left out where they are not known."""
+    """Dictionary of one band; power, SNR and the width of a pulse are left out where they are not known."""
     entries = {
         keys.ID: pmt.from_uint64(band.id),
         keys.LABEL: pmt.intern(band.label),
@@ -168,10 +170,9 @@ def band_to_pmt(band: Band) -> pmt.pmt_base:
         keys.SAMPLE_COUNT: pmt.from_uint64(band.sample_count),
         keys.MODEL: pmt.intern(band.model),
     }
-    measured = (keys.POWER_DBFS, band.power_dbfs), (keys.POWER_DBM, band.power_dbm), (keys.SNR_DB, band.snr_db)
-    for key, value in measured:
-        if value is not None:
-            entries[key] = pmt.from_double(value)
+    for key in _MEASURES:
+        if getattr(band, key) is not None:
+            entries[key] = pmt.from_double(getattr(band, key))
     if band.guess is not None:
         entries[keys.GUESS] = pmt.intern(band.guess)
     if band.track is not None:
@@ -198,9 +199,7 @@ def band_from_pmt(message: pmt.pmt_base) -> Band:
         freq_reference=read(keys.FREQ_REFERENCE, _to_text),
         sample_start=read(keys.SAMPLE_START, _to_uint),
         sample_count=read(keys.SAMPLE_COUNT, _to_uint),
-        power_dbfs=read.optional(keys.POWER_DBFS, _to_real),
-        power_dbm=read.optional(keys.POWER_DBM, _to_real),
-        snr_db=read.optional(keys.SNR_DB, _to_real),
+        **{key: read.optional(key, _to_real) for key in _MEASURES},
         model=read(keys.MODEL, _to_text),
         track=read.optional(keys.TRACK, _to_uint),
         guess=read.optional(keys.GUESS, _to_text),

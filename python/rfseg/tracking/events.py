@@ -65,6 +65,8 @@ class Track:
         Medians of its bands, where they are measured.
     pulse_interval : float or None
         Of a pulsed signal: mean time between its pulses as far as rows tell, s.
+    pulse_width : float or None
+        Of a pulsed signal: median of its bands, where rows tell that of most of them, s.
     parents, children : tuple of int
         Tracks that it came from by a merge or split, and that came from it.
     model : str
@@ -90,6 +92,7 @@ class Track:
     power_dbm: float | None = None
     snr_db: float | None = None
     pulse_interval: float | None = None
+    pulse_width: float | None = None
     parents: tuple[int, ...] = ()
     children: tuple[int, ...] = ()
     model: str = ""

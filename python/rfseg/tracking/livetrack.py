@@ -19,7 +19,7 @@ _VOTE_KEPT = 0.9  # share of its votes that a label keeps from one band to the n
 _CHALLENGE = 1.5  # another label wins with this many times the votes
 _PULSES = 128  # pulses that are remembered for their interval
 _RELATIVES = 16  # parents or children that are remembered
-_MEASURES = ("freq_lower_edge", "freq_upper_edge", "power_dbfs", "power_dbm", "snr_db")
+_MEASURES = ("freq_lower_edge", "freq_upper_edge", "power_dbfs", "power_dbm", "snr_db", "pulse_width")
 
 
 class _Span:
@@ -186,6 +186,8 @@ class LiveTrack:
         for name, value in zip(_MEASURES, self.edges):  # of a track whose edges were never in view
             if medians[name] is None:
                 medians[name] = value
+        if 2 * self._medians["pulse_width"].count <= self.band_count:
+            medians["pulse_width"] = None  # the few that have one say nothing of the others
         return Track(
             track=self.number,
             label=self.label,
