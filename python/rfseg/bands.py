@@ -140,10 +140,10 @@ class BandRules:
             if not math.isfinite(value) or value < 0:
                 raise BandError(f"{name}={value!r} must be a number of at least 0")
         if self.min_confidence > 1:
-            raise BandError(f"min_confidence={self.min_confidence!r} is a probability; expected 0 to 1")
+            raise BandError(f"min_confidence={self.min_confidence!r} is no probability; expected 0 to 1")
         for label, value in self.reject.items():
             if not 0.0 <= value <= 1.0:
-                raise BandError(f"reject={value!r} of {label} is a probability; expected 0 to 1")
+                raise BandError(f"reject={value!r} of {label} is no probability; expected 0 to 1")
 
     @classmethod
     def for_model(cls, contract: Contract, *, reject: float | None = None, **rules: float) -> BandRules:

@@ -134,7 +134,7 @@ def test_rules_can_be_set_and_refuse_what_makes_no_sense(threshold_model):
     assert block.rules() == BandRules(min_bandwidth=5e6, min_duration=1e-3, min_confidence=0.9, max_gap=0.0)
     block.set_reject(0.8)
     assert block.rules().reject == {"LTE": 0.8, "NR": 0.8, "Radar": 0.8}
-    with pytest.raises(BandError, match="reject=2 of LTE is a probability"):
+    with pytest.raises(BandError, match="reject=2 of LTE is no probability"):
         block.set_reject(2)
     block.set_reject(None)  # what the test model says, which is nothing
     assert block.rules().reject == {}

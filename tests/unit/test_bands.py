@@ -412,7 +412,7 @@ def test_a_model_says_which_bands_are_doubtful_unless_told_otherwise():
     mask = blank()
     mask[:, 20:40] = NR
     assert bands_of(mask, reject=BandRules.for_model(contract, reject=0.0).reject)[0].label == "NR"
-    with pytest.raises(BandError, match="reject=1.5 of LTE is a probability; expected 0 to 1"):
+    with pytest.raises(BandError, match="reject=1.5 of LTE is no probability; expected 0 to 1"):
         BandRules.for_model(contract, reject=1.5)
 
 

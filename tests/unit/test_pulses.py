@@ -126,7 +126,7 @@ def test_what_are_no_samples_is_refused(iq, text):
 def test_a_rate_or_a_chance_that_cannot_be_is_refused():
     with pytest.raises(BandError, match="samp_rate=0.0 is not a rate; give complex samples per second, above 0"):
         measure_pulses(noise(100), 0.0)
-    with pytest.raises(BandError, match="false_alarm=1.0 is a probability; expected above 0 and below 1"):
+    with pytest.raises(BandError, match="false_alarm=1.0 is no probability; expected above 0 and below 1"):
         measure_pulses(noise(100), RATE, false_alarm=1.0)
 
 

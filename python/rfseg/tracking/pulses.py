@@ -157,7 +157,7 @@ def find_pulses(iq: np.ndarray, *, longest_box: int, false_alarm: float = 1e-7) 
             f"iq has shape {samples.shape} and type {samples.dtype}, expected at least {_LEAST_SAMPLES} complex samples in a row"
         )
     if not 0 < false_alarm < 1:
-        raise BandError(f"false_alarm={false_alarm!r} is a probability; expected above 0 and below 1")
+        raise BandError(f"false_alarm={false_alarm!r} is no probability; expected above 0 and below 1")
     power = samples.real.astype(np.float64) ** 2 + samples.imag.astype(np.float64) ** 2
     power[~np.isfinite(power)] = 0.0
     noise = float(np.median(power)) / math.log(2)
