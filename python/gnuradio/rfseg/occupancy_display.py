@@ -12,7 +12,7 @@ from rfseg.display.occupancyview import OccupancyView
 from rfseg.errors import BandError
 from rfseg.framequeue import LogPace
 
-from .display_options import DisplayTheme, check_update_rate, choose_theme
+from .display_options import DisplayTheme, HasPanel, check_update_rate, choose_theme
 from .occupancy_messages import occupancy_from_pmt
 from .rfseg_python import keys
 
@@ -21,7 +21,7 @@ __all__ = ["occupancy_display"]
 _DEPTH = 64  # reports that may wait to be drawn
 
 
-class occupancy_display(gr.basic_block):
+class occupancy_display(HasPanel, gr.basic_block):
     """Shows how much of the time each piece of spectrum is in use, now and before, and which bands are free.
 
     Stream in: none.
@@ -79,16 +79,6 @@ class occupancy_display(gr.basic_block):
 
     # -- what flowgraphs and scripts may ask and set
 
-    def qwidget(self) -> int:
-        """Address of the widget, as that of GNU Radio's own displays, for ``sip.wrapinstance``."""
-        from PyQt5 import sip
-
-        return sip.unwrapinstance(self._panel)
-
-    def widget(self) -> Any:
-        """The widget."""
-        return self._panel
-
     def set_history(self, history: float) -> None:
         """Time that the history shows, s; what was shown is forgotten."""
         with self._view.lock:
@@ -99,10 +89,6 @@ class occupancy_display(gr.basic_block):
         check_update_rate(update_rate)
         self._panel.set_update_rate(update_rate)
 
-    def set_theme(self, theme: str) -> None:
-        """``auto``, ``dark`` or ``light``."""
-        self._panel.set_theme(choose_theme(theme))
-
     def reports(self) -> int:
         """Reports that have come in this run."""
         return self._reports.received
@@ -110,10 +96,6 @@ class occupancy_display(gr.basic_block):
     def dropped(self) -> int:
         """Reports that newer ones pushed out before they were drawn."""
         return self._reports.dropped
-
-    def pictures(self) -> int:
-        """Pictures drawn since the display was made."""
-        return self._panel.canvas.pictures
 
     def bad_messages(self) -> int:
         """Messages that made no sense in this run."""

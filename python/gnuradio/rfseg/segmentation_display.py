@@ -20,7 +20,7 @@ from rfseg.geometry import Geometry, Reduction
 from rfseg.inference import DEFAULT_MODEL
 from rfseg.modelfile import load_contract
 
-from .display_options import DEFAULT_UPDATE_RATE, DisplayTheme, check_update_rate, choose_theme
+from .display_options import DEFAULT_UPDATE_RATE, DisplayTheme, HasPanel, check_update_rate, choose_theme
 from .messages import BandsMessage, FrameTag
 from .rfseg_python import keys
 
@@ -29,7 +29,7 @@ __all__ = ["segmentation_display"]
 _FEWEST_FRAMES, _MOST_FRAMES = 4, 64  # that may wait to be drawn
 
 
-class segmentation_display(gr.hier_block2):
+class segmentation_display(HasPanel, gr.hier_block2):
     """Shows a spectrogram with the mask over it and boxes around bands, in a window or a tab of a Qt application.
 
     Stream in: ``mask`` and ``confidence``, bytes ``[bins]``, and ``rows``, float ``[channels * bins]`` in dBFS, as
@@ -115,16 +115,6 @@ class segmentation_display(gr.hier_block2):
             self._view, feed=self._feed, status=self._status_text, on_freq=self._frames.post_freq, **options
         )
 
-    def qwidget(self) -> int:
-        """Address of the widget, as that of GNU Radio's own displays, for ``sip.wrapinstance``."""
-        from PyQt5 import sip
-
-        return sip.unwrapinstance(self._panel)
-
-    def widget(self) -> Any:
-        """The widget."""
-        return self._panel
-
     def set_time_span(self, time_span: float) -> None:
         """Time that is shown, s; what was shown is forgotten."""
         with self._view.lock:
@@ -148,10 +138,6 @@ class segmentation_display(gr.hier_block2):
         with self._view.lock:
             self._view.set_levels(levels)
 
-    def set_theme(self, theme: str) -> None:
-        """``auto``, ``dark`` or ``light``."""
-        self._panel.set_theme(choose_theme(theme))
-
     def frames(self) -> int:
         """Frames that have come in this run."""
         return self._frames.mail.received
@@ -159,10 +145,6 @@ class segmentation_display(gr.hier_block2):
     def dropped(self) -> int:
         """Frames that newer ones pushed out before they were drawn."""
         return self._frames.mail.dropped
-
-    def pictures(self) -> int:
-        """Pictures drawn since the display was made."""
-        return self._panel.canvas.pictures
 
     def bad_messages(self) -> int:
         """Messages and tags that made no sense."""
