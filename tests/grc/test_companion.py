@@ -43,7 +43,8 @@ def test_an_example_opens_whole_and_takes_another_block(screenshots, tmp_path):
     assert (screen == screenshots.COMPLEX).all(axis=2).sum() > 1000  # ports are drawn
     said = (tmp_path / "gnuradio-companion.log").read_text()
     assert f'Loading: "{flowgraph}"' in said and "Done" in said
-    assert not [line for line in said.splitlines() if "not found" in line or "Error" in line]
+    complaints = [line for line in said.splitlines() if "not found" in line or "Error" in line]
+    assert not [line for line in complaints if not line.startswith("/usr/lib/python3/dist-packages/gi/")]  # GTK's own
 
 
 def test_what_has_changed_and_where_the_ports_are(screenshots):
