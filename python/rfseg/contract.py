@@ -204,41 +204,14 @@ class Contract:
         """Labels by class id."""
         return tuple(c.label for c in self.classes)
 
-    def require_stream(self) -> None:
-        """Refuse a model that cannot run in a flowgraph.
-
-        Raises
-        ------
-        ContractError
-            If it judges pictures of whole frames.
-        """
-        if self.family == "published":
-            raise ContractError(
-                f"model {self.name!r} judges pictures of whole frames (family 'published'), which no stream of rows makes;"
-                " use it on recordings with rfseg segment --model, or a model of the family 'rfseg', such as rf-segmenter, here"
-            )
-
     def make_geometry(self, samp_rate: float, *, frame_duration: float | None = None) -> Geometry:
-        """Geometry in which this model sees a stream of ``samp_rate`` Hz.
+        """Geometry in which this model sees a stream or a recording of ``samp_rate`` Hz.
 
         Raises
         ------
-        ContractError
-            If the model cannot run on a stream (see :meth:`require_stream`).
         GeometryError
             If the rate or the frame duration (s) is outside the model's range; the message says
             which rates fit and how to resample.
-        """
-        self.require_stream()
-        return self.make_frame_geometry(samp_rate, frame_duration=frame_duration)
-
-    def make_frame_geometry(self, samp_rate: float, *, frame_duration: float | None = None) -> Geometry:
-        """Geometry of frames that are at hand as a whole: as :meth:`make_geometry`, and for pictures too.
-
-        Raises
-        ------
-        GeometryError
-            If the rate or the frame duration (s) is outside the model's range.
         """
         low, high = self.samp_rate_range
         if not low <= samp_rate <= high:

@@ -17,10 +17,11 @@ from typing import Callable, Mapping, Protocol
 import numpy as np
 
 from .contract import Contract
-from .errors import ContractError, RfsegError
+from .errors import ContractError, GeometryError, RfsegError
 from .geometry import Frame, Geometry
 from .inference import Session
 from .pipeline import FrameState, geometry_covers, not_inferred, segment_rows
+from .published_geometry import Extremes, PictureGeometry
 
 __all__ = [
     "FrameJudge",
@@ -39,8 +40,11 @@ class Runnable(Protocol):
 
     contract: Contract
 
-    def run(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows float32 ``(N, C, T, F)``, dBFS, to mask and confidence, uint8 ``(N, T, F)``."""
+    def run(self, rows: np.ndarray, limits: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows float32 ``(N, C, T, F)``, dBFS, to mask and confidence, uint8 ``(N, T, F)``.
+
+        ``limits``, float32 ``(N, 2)``, dBFS, are given to models of the family ``published`` only.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +125,8 @@ class FrameJudge:
             return self._without_mask(frame, FrameState.UNSUPPORTED_RATE, rows)
         begin = time.monotonic()
         try:
-            mask, confidence = segment_rows(session, rows, frame, self.geometry)
+            limits = None if frame.limits is None else np.array(frame.limits, np.float32)
+            mask, confidence = segment_rows(session, rows, frame, self.geometry, limits=limits)
         except Exception as error:  # the backend's exceptions share no base class
             if not self._failure_logged:
                 _log.error("model %r failed on frame %d: %s", session.contract.name, frame.index, error)
@@ -233,10 +238,14 @@ def check_replacement(current: Contract, candidate: Contract, geometry: Geometry
     Raises
     ------
     ContractError
-        If it wants other rows or reductions, does not cover the geometry, or has other classes
+        If it wants other rows, reductions or pictures, does not cover the geometry, or has other classes
         (what follows the mask knows the classes of the first model).
     """
-    candidate.require_stream()
+    if (candidate.family, _extremes(candidate)) != (current.family, _extremes(current)):
+        raise ContractError(
+            f"model {candidate.name!r} of the family {candidate.family!r} wants {_input_of(candidate)}, the stream carries"
+            f" {_input_of(current)}; restart the flowgraph with it, or choose a model with the same input"
+        )
     if (candidate.reductions, candidate.rows) != (current.reductions, current.rows):
         raise ContractError(
             f"model {candidate.name!r} wants {candidate.rows} rows of {[r.value for r in candidate.reductions]},"
@@ -248,13 +257,32 @@ def check_replacement(current: Contract, candidate: Contract, geometry: Geometry
             f"model {candidate.name!r} has the classes {', '.join(candidate.labels)}, expected"
             f" {', '.join(current.labels)} as {current.name!r} has; restart the flowgraph to change classes"
         )
-    shortest, longest = candidate.frame_duration_range
-    # The geometry rule rounds a frame down to whole segments in a row: by less than one more of them.
-    asked_at_most = geometry.frame_duration * (1 + 1 / geometry.segments_per_row)
-    fits = asked_at_most > shortest and geometry.frame_duration <= longest * (1 + 1e-9)
-    if not fits or not geometry_covers(candidate, geometry, geometry.samp_rate):
+    if not _has_duration(candidate, geometry) or not geometry_covers(candidate, geometry, geometry.samp_rate):
         low, high = candidate.samp_rate_range
+        shortest, longest = candidate.frame_duration_range
         raise ContractError(
             f"model {candidate.name!r} covers {low:g} to {high:g} Hz and frames of {shortest:g} to {longest:g} s,"
             f" the stream runs at {geometry.samp_rate:g} Hz with frames of {geometry.frame_duration:g} s"
         )
+
+
+def _has_duration(candidate: Contract, geometry: Geometry) -> bool:
+    """Whether a model takes frames of that duration."""
+    if isinstance(geometry, PictureGeometry):
+        try:
+            return candidate.make_geometry(geometry.samp_rate, frame_duration=geometry.frame_duration) == geometry
+        except GeometryError:
+            return False
+    shortest, longest = candidate.frame_duration_range
+    # The geometry rule rounds a frame down to whole segments in a row: by less than one more of them.
+    asked_at_most = geometry.frame_duration * (1 + 1 / geometry.segments_per_row)
+    return asked_at_most > shortest and geometry.frame_duration <= longest * (1 + 1e-9)
+
+
+def _extremes(contract: Contract) -> Extremes | None:
+    return None if contract.published is None else contract.published.extremes
+
+
+def _input_of(contract: Contract) -> str:
+    extremes = _extremes(contract)
+    return "rows" if extremes is None else f"pictures scaled to the extremes of {extremes.value!r}"

@@ -112,7 +112,7 @@ def segment_recording(
     rules = BandRules.for_model(contract) if rules is None else rules
     if frame_duration is None:
         frame_duration = fitting_frame_duration(contract, recording.sample_count / recording.samp_rate)
-    geometry = contract.make_frame_geometry(recording.samp_rate, frame_duration=frame_duration)
+    geometry = contract.make_geometry(recording.samp_rate, frame_duration=frame_duration)
     next_id, noise = 0, NoiseFloor()
     for frame, iq in iter_frames(recording, geometry, settling=settling):
         rows, limits, non_finite = _model_rows(contract, iq, geometry)
@@ -244,6 +244,8 @@ def geometry_covers(contract: Contract, geometry: Geometry, samp_rate: float) ->
     low, high = contract.samp_rate_range
     if not low <= samp_rate <= high:
         return False
+    if isinstance(geometry, PictureGeometry):
+        return samp_rate == geometry.samp_rate  # the floor of the levels, and with it the picture, depends on it
     try:
         wanted = make_geometry(samp_rate)
     except GeometryError:

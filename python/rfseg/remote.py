@@ -13,7 +13,8 @@ data.  The header is a JSON object with ``version``, ``type`` and ``number``; a 
 ``contract``   request, no data
 ``contract``   reply: ``metadata``, the model's, and ``contract``, its digest; no data
 ``rows``       request: ``contract``, ``shape`` (N, C, T, F), ``dtype`` ``float32`` (dBFS) or ``int16`` (hundredths of
-               a dB), both little endian; data: the rows, earliest first, lowest frequency first
+               a dB), both little endian; data: the rows, earliest first, lowest frequency first; for a model of the
+               family ``published`` a second part, its limits (N, 2), ``float32``, dBFS
 ``mask``       reply: ``shape`` (N, T, F), ``seconds`` that inference took; data: two parts, mask and confidence, uint8
 ``error``      reply: ``reason``; no data
 =============  =======================================================================================================
@@ -120,8 +121,8 @@ class RemoteSession:
             raise
         self._digest = reply["contract"]
 
-    def run(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Segment frames elsewhere: rows float32 ``(N, C, T, F)``, dBFS, to mask and confidence, uint8 ``(N, T, F)``.
+    def run(self, rows: np.ndarray, limits: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Segment frames elsewhere, as :meth:`rfseg.inference.Session.run` does here.
 
         Raises
         ------
@@ -133,8 +134,8 @@ class RemoteSession:
             request = {"type": "rows", "contract": self._digest, "shape": rows.shape, "dtype": self._dtype}
             self._counts = replace(self._counts, requests=self._counts.requests + 1)
             try:
-                content = _pack(rows, self._dtype)
-                reply, parts = self._ask(request, (content,), expected="mask", timeout=self._timeout)
+                content = (_pack(rows, self._dtype), *(() if limits is None else (_pack(limits, "float32"),)))
+                reply, parts = self._ask(request, content, expected="mask", timeout=self._timeout)
                 mask, confidence = (_as_mask(part, (rows.shape[0], *rows.shape[2:])) for part in parts)
             except RemoteError as error:
                 kind = "lost" if error.is_lost else "refused"
@@ -254,15 +255,16 @@ def _answer(session: Session, parts: list[bytes]) -> tuple[dict, tuple]:
         digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
         if request["type"] == "contract":
             return {"type": "contract", "number": number, "metadata": metadata, "contract": digest}, ()
-        if request["type"] != "rows" or len(parts) != 2:
+        if request["type"] != "rows" or len(parts) not in (2, 3):
             raise RemoteError(f"a request of type {request['type']!r} in {len(parts)} parts is unknown")
         if request["contract"] != digest:
             raise ContractError(
                 f"model {session.contract.name!r} runs here, the request is for another; restart the other half"
             )
         rows = _unpack(parts[1], request["dtype"], request["shape"])
+        limits = [_unpack(part, "float32", [-1, 2]) for part in parts[2:]]
         begin = time.monotonic()
-        mask, confidence = session.run(rows)
+        mask, confidence = session.run(rows, *limits)
         reply = {"type": "mask", "number": number, "shape": mask.shape, "seconds": time.monotonic() - begin}
         return reply, (np.ascontiguousarray(mask), np.ascontiguousarray(confidence))
     except Exception as error:  # what others send, and a backend's exceptions, share no base class

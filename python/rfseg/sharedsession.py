@@ -33,6 +33,7 @@ class _Request:
     """Frames of one caller, and what became of them."""
 
     rows: np.ndarray
+    limits: np.ndarray | None = None  # of models that have them, all or none
     outcome: tuple[np.ndarray, np.ndarray] | None = None
     error: Exception | None = None
 
@@ -70,9 +71,7 @@ class SharedSession:
 
     def run(self, rows: np.ndarray, limits: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """As :meth:`rfseg.inference.Session.run`; waits for the requests that came before."""
-        if limits is not None:
-            return self._session.run(rows, limits)
-        request = _Request(rows)
+        request = _Request(rows, limits)
         with self._changed:
             self._waiting.append(request)
             self._changed.wait_for(lambda: request.is_done or (not self._is_busy and self._waiting[0] is request))
@@ -105,14 +104,20 @@ class SharedSession:
 
     def _run(self, batch: list[_Request]) -> None:
         if len(batch) == 1:
-            batch[0].outcome = self._session.run(batch[0].rows)
+            batch[0].outcome = _ask(self._session, batch[0].rows, batch[0].limits)
             return
-        masks, confidences = self._session.run(np.concatenate([request.rows for request in batch]))
+        limits = [request.limits for request in batch if request.limits is not None]
+        rows = np.concatenate([request.rows for request in batch])
+        masks, confidences = _ask(self._session, rows, np.concatenate(limits) if limits else None)
         begin = 0
         for request in batch:
             end = begin + len(request.rows)
             request.outcome = masks[begin:end], confidences[begin:end]
             begin = end
+
+
+def _ask(session: Session, rows: np.ndarray, limits: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    return session.run(rows) if limits is None else session.run(rows, limits)
 
 
 def shared_session(name: str, model: str | Path, *, threads: int = 0, providers: str = AUTO) -> SharedSession:

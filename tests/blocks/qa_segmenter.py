@@ -295,13 +295,6 @@ def test_a_rate_or_duration_outside_the_contract_is_refused_at_construction(buil
         build(SAMP_RATE, model=threshold_model, frame_duration=0.1)
 
 
-@pytest.mark.parametrize("build", [rfseg.segmenter, rfseg.rf_segmenter, rfseg.mask_to_bands, rfseg.band_tagger])
-def test_a_model_of_pictures_is_refused_with_what_to_use_instead(build):
-    picture_model = Path(__file__).parents[1] / "models" / "picture.onnx"
-    with pytest.raises(ContractError, match="'picture' judges pictures of whole frames .* rfseg segment --model, or a model of"):
-        build(SAMP_RATE, model=picture_model)
-
-
 @pytest.mark.parametrize("build", [rfseg.segmenter, rfseg.rf_segmenter])
 def test_unknown_options_are_refused_at_construction(build, threshold_model):
     cases = [

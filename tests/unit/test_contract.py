@@ -87,20 +87,17 @@ def test_contract_of_pictures_that_cannot_be_kept_is_refused(changes, text):
         Contract.from_metadata({METADATA_KEY: json.dumps(fields)}, source="net.onnx")
 
 
-def test_pictures_have_a_geometry_of_frames_and_none_of_a_stream():
-    geometry = PICTURES.make_frame_geometry(61.44e6)
+def test_pictures_have_a_geometry_of_their_own():
+    geometry = PICTURES.make_geometry(61.44e6)
     assert (geometry.rows, geometry.bins, geometry.frame_samples) == (256, 256, 2_457_600)
-    with pytest.raises(ContractError, match="'example' judges pictures of whole frames .* rfseg segment --model, or a model of"):
-        PICTURES.make_geometry(61.44e6)
-    assert CONTRACT.make_frame_geometry(30.72e6) == CONTRACT.make_geometry(30.72e6)
 
 
 def test_pictures_of_another_rate_or_duration_are_refused_with_the_remedy():
     with pytest.raises(GeometryError, match=r"not the 6.144e\+07 Hz of model 'example'; .*resample_poly\(x, 2, 1\)"):
-        PICTURES.make_frame_geometry(30.72e6)
-    assert PICTURES.make_frame_geometry(61.44e6, frame_duration=39.9e-3).frame_duration == pytest.approx(39.9e-3, rel=1e-4)
+        PICTURES.make_geometry(30.72e6)
+    assert PICTURES.make_geometry(61.44e6, frame_duration=39.9e-3).frame_duration == pytest.approx(39.9e-3, rel=1e-4)
     with pytest.raises(GeometryError, match="frame_duration=0.02 s is outside the 0.04 to 0.04 s"):
-        PICTURES.make_frame_geometry(61.44e6, frame_duration=20e-3)
+        PICTURES.make_geometry(61.44e6, frame_duration=20e-3)
 
 
 def test_golden_mask_survives_its_packing():

@@ -13,6 +13,7 @@ from rfseg.errors import ContractError
 from rfseg.framejudge import FrameJudge, ModelLoader, check_replacement
 from rfseg.geometry import Frame, Reduction, make_geometry
 from rfseg.inference import Session
+from rfseg.modelfile import load_contract
 from rfseg.pipeline import FrameState, segment_rows
 
 MODEL = Path(__file__).parents[1] / "models" / "threshold.onnx"
@@ -47,8 +48,39 @@ def test_a_judged_frame_has_the_mask_of_the_session(session):
 
 def test_a_model_of_pictures_cannot_take_over_a_stream(session):
     pictures = Session(MODEL.with_name("picture.onnx"), threads=1)
-    with pytest.raises(ContractError, match="model 'picture' judges pictures of whole frames"):
+    said = "'picture' of the family 'published' wants pictures scaled to the extremes of 'all', the stream carries rows; restart"
+    with pytest.raises(ContractError, match=said):
         FrameJudge(session, GEOMETRY).offer(pictures)
+
+
+def test_a_picture_is_judged_with_its_limits():
+    pictures, rng = Session(MODEL.with_name("picture.onnx"), threads=1), np.random.default_rng(1)
+    geometry = pictures.contract.make_geometry(15.36e6)
+    levels = rng.choice([0.0, 100.0, 200.0, 255.0], (1, geometry.rows, geometry.bins)).astype(np.float32)
+    count, low, high = geometry.frame_samples, -100.0, -20.0
+    fields = {"index": 0, "sample_start": 0, "sample_count": count, "valid_samples": count, "samp_rate": 15.36e6}
+    judge = FrameJudge(pictures, geometry)
+    outcome = judge.judge(Frame(**fields, limits=(low, high)), low + levels * (high - low) / 255.0)
+    assert outcome.state is FrameState.INFERRED
+    assert np.array_equal(outcome.mask, np.select([levels[0] > 235, levels[0] > 150], [3, 1], 0))
+    assert judge.judge(Frame(**fields), levels).state is FrameState.FAILED  # without limits there is no picture
+    other = replace(Frame(**fields, limits=(low, high)), samp_rate=15.4e6)
+    assert judge.judge(other, levels).state is FrameState.UNSUPPORTED_RATE
+
+
+def test_pictures_of_the_same_kind_may_take_over():
+    contract = load_contract(MODEL.with_name("picture.onnx"))
+    rounded = replace(contract, frame_duration_range=(1.004e-3, 1.004e-3), default_frame_duration=1.004e-3)
+    geometry = rounded.make_geometry(15.36e6)
+    assert geometry.frame_duration > 1.004e-3  # 241 samples in a row
+    check_replacement(rounded, rounded, geometry)
+    with pytest.raises(ContractError, match="frames of 0.002 to 0.002 s, the stream runs at"):
+        other = replace(contract, frame_duration_range=(2e-3, 2e-3), default_frame_duration=2e-3)
+        check_replacement(rounded, other, geometry)
+    scaled = replace(contract, published=replace(contract.published, extremes="surviving"))
+    said = "wants pictures scaled to the extremes of 'surviving', the stream carries pictures scaled to the extremes of 'all'"
+    with pytest.raises(ContractError, match=said):
+        check_replacement(contract, scaled, contract.make_geometry(15.36e6))
 
 
 def test_an_error_of_the_backend_is_an_outcome_and_is_logged_once(session, caplog):

@@ -102,6 +102,20 @@ def test_masks_and_contract_are_those_of_the_model_itself(session, rows, dtype):
         assert replace(counts, round_trip=0.0, inference=0.0) == RUN
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_pictures_travel_with_their_limits(dtype):
+    pictures = Session(MODELS / "picture.onnx", threads=1)
+    levels = np.random.default_rng(3).choice([0.0, 200.0, 255.0], (2, 1, 64, 64)).astype(np.float32)
+    limits = np.array([[-100.0, -20.0], [-90.0, -50.0]], np.float32)
+    rows = limits[:, 0, None, None, None] + levels * np.diff(limits)[:, :, None, None] / 255
+    with serving(pictures) as address, connected(address, timeout=PATIENCE, dtype=dtype) as remote:
+        mask, confidence = remote.run(rows, limits)
+        assert np.array_equal(mask, np.select([levels[:, 0] > 235, levels[:, 0] > 150], [3, 1], 0))
+        assert np.array_equal(confidence, pictures.run(rows, limits)[1])
+        with pytest.raises(RemoteError, match="limits are missing: model 'picture' needs the dB of each frame"):
+            remote.run(rows)
+
+
 def test_int16_moves_no_row_by_more_than_half_a_hundredth_of_a_db(session, rows):
     seen = []
     session_that_looks = type("Looks", (), {"contract": session.contract})()

@@ -26,7 +26,8 @@ class Network:
         self.entered = threading.Semaphore(0)
         self._gate = gate
 
-    def run(self, rows):
+    def run(self, rows, limits=None):
+        self.limits = limits
         self.calls.append([int(v) for v in rows[:, 0, 0, 0]])
         self.entered.release()
         if self._gate is not None:
@@ -158,3 +159,23 @@ def test_a_shared_network_answers_as_one_alone(threshold_model):
 def test_a_name_that_is_none_is_refused():
     with pytest.raises(OptionError, match="share=True must be a name, or empty"):
         session_opener(threads=1, share=True)
+
+
+def test_limits_go_to_the_network_with_their_rows():
+    gate = threading.Semaphore(0)
+    network = Network(gate)
+    session = SharedSession(network, batch=3)
+    callers = [threading.Thread(target=session.run, args=(frame(k), np.full((1, 2), k, np.float32))) for k in range(3)]
+    callers[0].start()
+    assert network.entered.acquire(timeout=TIMEOUT)
+    assert network.limits.tolist() == [[0, 0]]
+    for waiting, caller in enumerate(callers[1:], start=1):
+        caller.start()
+        until(lambda: len(session._waiting) == waiting)
+    gate.release()
+    assert network.entered.acquire(timeout=TIMEOUT)
+    assert network.calls[1] == [1, 2] and network.limits.tolist() == [[1, 1], [2, 2]]
+    gate.release()
+    for caller in callers:
+        caller.join(TIMEOUT)
+        assert not caller.is_alive()

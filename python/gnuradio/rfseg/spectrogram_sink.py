@@ -10,6 +10,7 @@ from rfseg.framequeue import Mode, choose
 from rfseg.geometry import Geometry
 from rfseg.inference import DEFAULT_MODEL
 from rfseg.modelfile import load_contract
+from rfseg.published_geometry import PictureGeometry
 
 from . import rfseg_python
 
@@ -60,7 +61,11 @@ def spectrogram_sink(
         One frame in so many is inferred, the first after a retune in any case; the others are marked ``skipped``, their
         rows are NaN and cost next to nothing.  1 for all.
     """
-    geometry = frame_geometry(samp_rate, model=model, frame_duration=frame_duration)
+    contract = model if isinstance(model, Contract) else load_contract(model)
+    geometry = frame_geometry(samp_rate, model=contract, frame_duration=frame_duration)
+    picture = {}
+    if contract.published is not None and isinstance(geometry, PictureGeometry):
+        picture = {"row_span": geometry.row_span, "extremes": contract.published.extremes.value}
     return rfseg_python.spectrogram_sink(
         samp_rate=geometry.samp_rate,
         fft_size=geometry.fft_size,
@@ -73,6 +78,7 @@ def spectrogram_sink(
         lossless=choose(Mode, mode, "mode") is Mode.LOSSLESS,
         settling=settling,
         infer_every=infer_every,
+        **picture,
     )
 
 

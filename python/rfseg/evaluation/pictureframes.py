@@ -60,7 +60,7 @@ class PictureReader:
     def __getitem__(self, index: int) -> JudgedFrame:
         item = self._dataset[index]
         name = f"item {index} of {self._name}"
-        geometry = item_geometry(self._contract.make_frame_geometry, item.metadata, item=name, command="import")
+        geometry = item_geometry(self._contract.make_geometry, item.metadata, item=name, command="import")
         if item.data.shape[:2] != (geometry.rows, geometry.bins):
             raise DatasetError(
                 f"item {index} of {self._name} has {item.data.shape[0]} x {item.data.shape[1]} pixels, but the model"
