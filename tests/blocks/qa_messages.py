@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pmt
 import pytest
+from gnuradio.rfseg import rfseg_python
 from gnuradio.rfseg.messages import BandsMessage, FrameTag, band_from_pmt, band_to_pmt, event_to_pmt
 
 from gnuradio import rfseg
@@ -63,6 +64,44 @@ def test_frame_tags_survive_the_round_trip(tag):
 @pytest.mark.parametrize("band", [BAND, BARE_BAND])
 def test_bands_survive_the_round_trip(band):
     assert band_from_pmt(band_to_pmt(band)) == band
+
+
+def plain_dict(band: Band) -> pmt.pmt_base:
+    """The specification of a band's dictionary: one key after the other."""
+    converters = {"id": pmt.from_uint64, "class_id": pmt.from_long, "track": pmt.from_uint64}
+    converters.update(dict.fromkeys(("sample_start", "sample_count"), pmt.from_uint64))
+    converters.update(dict.fromkeys(("label", "freq_reference", "model", "guess"), pmt.intern))
+    message = pmt.make_dict()
+    for key, value in vars(band).items():
+        if value is not None:
+            message = pmt.dict_add(message, pmt.intern(key), converters.get(key, pmt.from_double)(value))
+    return message
+
+
+@pytest.mark.parametrize("band", [BAND, BARE_BAND, replace(BAND, track=7, label="Unknown", guess="LTE")])
+def test_bands_become_what_one_key_after_the_other_would_make(band):
+    made, plain = band_to_pmt(band), plain_dict(band)
+    assert pmt.to_python(made) == pmt.to_python(plain)
+    for key in pmt.to_python(plain):  # of the same type too
+        assert pmt.eqv(*(pmt.dict_ref(one, pmt.intern(key), pmt.PMT_NIL) for one in (made, plain)))
+    assert band_from_pmt(plain) == band
+    assert band_from_pmt(pmt.dict_add(plain, pmt.intern("of another block"), pmt.PMT_T)) == band
+
+
+def test_of_two_values_of_a_key_the_newer_counts():
+    assert band_from_pmt(pmt.acons(pmt.intern("id"), pmt.from_uint64(5), band_to_pmt(BAND))) == replace(BAND, id=5)
+
+
+def test_a_value_of_another_type_is_not_sent():
+    with pytest.raises(TypeError, match="a band: id is 1.5, expected an integer of at least 0"):
+        band_to_pmt(replace(BAND, id=1.5))
+
+
+def test_a_record_of_unknown_types_is_refused():
+    with pytest.raises(ValueError, match='type "f32" is not known; choose u64, int, f64 or sym'):
+        rfseg_python.record("a band", Band, BandError, [("id", "f32", True)])
+    with pytest.raises(BandError, match="a band: #t is no vector of dictionaries"):
+        rfseg_python.record("a band", Band, BandError, []).from_vector(pmt.PMT_T)
 
 
 @pytest.mark.parametrize("bands", [(), (BAND,), (BAND, BARE_BAND)])
@@ -136,6 +175,7 @@ def test_a_frame_without_a_key_is_refused_by_its_name(key):
         ("watermark", pmt.from_uint64(5), "watermark=5 does not end the frame"),
         ("bands", pmt.make_vector(1, pmt.PMT_T), "a band is #t, expected a dictionary"),
         ("bands", pmt.make_vector(1, pmt.make_dict()), "a band lacks the key id"),
+        ("bands", pmt.make_vector(1, pmt.to_pmt({"id": -1})), "a band: id is -1, expected an integer of at least 0"),
     ],
 )
 def test_a_malformed_message_is_refused_with_the_value(key, value, text):

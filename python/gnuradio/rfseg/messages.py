@@ -16,13 +16,35 @@ from rfseg.errors import BandError, RfsegError
 from rfseg.geometry import Frame, RxTime
 from rfseg.pipeline import FrameState
 
-from .rfseg_python import keys
+from .rfseg_python import keys, record
 
 __all__ = ["BandsMessage", "FrameTag", "band_from_pmt", "band_to_pmt", "event_from_pmt", "event_to_pmt"]
 
 _REJECT = "reject"  # of the tag on the mask stream
 PULSE_WIDTH = "pulse_width"  # of bands and tracks; C++ passes it on unread
-_MEASURES = (keys.POWER_DBFS, keys.POWER_DBM, keys.SNR_DB, PULSE_WIDTH)
+_BAND = record(
+    "a band",
+    Band,
+    BandError,
+    [
+        (keys.ID, "u64", True),
+        (keys.LABEL, "sym", True),
+        (keys.CLASS_ID, "int", True),
+        (keys.CONFIDENCE, "f64", True),
+        (keys.FREQ_LOWER_EDGE, "f64", True),
+        (keys.FREQ_UPPER_EDGE, "f64", True),
+        (keys.FREQ_REFERENCE, "sym", True),
+        (keys.SAMPLE_START, "u64", True),
+        (keys.SAMPLE_COUNT, "u64", True),
+        (keys.MODEL, "sym", True),
+        (keys.POWER_DBFS, "f64", False),
+        (keys.POWER_DBM, "f64", False),
+        (keys.SNR_DB, "f64", False),
+        (PULSE_WIDTH, "f64", False),
+        (keys.GUESS, "sym", False),
+        (keys.TRACK, "u64", False),
+    ],
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,11 +147,8 @@ class BandsMessage:
 
     def to_pmt(self) -> pmt.pmt_base:
         """The dictionary: all keys of the frame, ``watermark`` and ``bands``."""
-        bands = pmt.make_vector(len(self.bands), pmt.PMT_NIL)
-        for index, band in enumerate(self.bands):
-            pmt.vector_set(bands, index, band_to_pmt(band))
         message = pmt.dict_add(self.tag.to_pmt(), pmt.intern(keys.WATERMARK), pmt.from_uint64(self.watermark))
-        return pmt.dict_add(message, pmt.intern(keys.BANDS), bands)
+        return pmt.dict_add(message, pmt.intern(keys.BANDS), _BAND.to_vector(self.bands))
 
     @classmethod
     def from_pmt(cls, message: pmt.pmt_base) -> BandsMessage:
@@ -149,7 +168,7 @@ class BandsMessage:
                 f"{keys.WATERMARK}={watermark} does not end the frame, expected {tag.frame.watermark}"
                 f" ({keys.SAMPLE_START} + {keys.VALID_SAMPLES})"
             )
-        return cls(tag=tag, bands=tuple(band_from_pmt(pmt.vector_ref(bands, i)) for i in range(pmt.length(bands))))
+        return cls(tag=tag, bands=_BAND.from_vector(bands))
 
     def ending(self) -> BandsMessage:
         """This message without its bands and marked as the stream's last."""
@@ -158,26 +177,7 @@ class BandsMessage:
 
 def band_to_pmt(band: Band) -> pmt.pmt_base:
     """Dictionary of one band; power, SNR and the width of a pulse are left out where they are not known."""
-    entries = {
-        keys.ID: pmt.from_uint64(band.id),
-        keys.LABEL: pmt.intern(band.label),
-        keys.CLASS_ID: pmt.from_long(band.class_id),
-        keys.CONFIDENCE: pmt.from_double(band.confidence),
-        keys.FREQ_LOWER_EDGE: pmt.from_double(band.freq_lower_edge),
-        keys.FREQ_UPPER_EDGE: pmt.from_double(band.freq_upper_edge),
-        keys.FREQ_REFERENCE: pmt.intern(band.freq_reference),
-        keys.SAMPLE_START: pmt.from_uint64(band.sample_start),
-        keys.SAMPLE_COUNT: pmt.from_uint64(band.sample_count),
-        keys.MODEL: pmt.intern(band.model),
-    }
-    for key in _MEASURES:
-        if getattr(band, key) is not None:
-            entries[key] = pmt.from_double(getattr(band, key))
-    if band.guess is not None:
-        entries[keys.GUESS] = pmt.intern(band.guess)
-    if band.track is not None:
-        entries[keys.TRACK] = pmt.from_uint64(band.track)
-    return _make_dict(entries)
+    return _BAND.to_pmt(band)
 
 
 def band_from_pmt(message: pmt.pmt_base) -> Band:
@@ -188,22 +188,7 @@ def band_from_pmt(message: pmt.pmt_base) -> Band:
     BandError
         If a key is missing or its value has the wrong type or range.
     """
-    read = _Reader(message, "a band")
-    return Band(
-        id=read(keys.ID, _to_uint),
-        label=read(keys.LABEL, _to_text),
-        class_id=read(keys.CLASS_ID, _to_uint),
-        confidence=read(keys.CONFIDENCE, _to_real),
-        freq_lower_edge=read(keys.FREQ_LOWER_EDGE, _to_real),
-        freq_upper_edge=read(keys.FREQ_UPPER_EDGE, _to_real),
-        freq_reference=read(keys.FREQ_REFERENCE, _to_text),
-        sample_start=read(keys.SAMPLE_START, _to_uint),
-        sample_count=read(keys.SAMPLE_COUNT, _to_uint),
-        **{key: read.optional(key, _to_real) for key in _MEASURES},
-        model=read(keys.MODEL, _to_text),
-        track=read.optional(keys.TRACK, _to_uint),
-        guess=read.optional(keys.GUESS, _to_text),
-    )
+    return _BAND.from_pmt(message)
 
 
 def event_to_pmt(source: str, event: str, fields: dict[str, int | float | str]) -> pmt.pmt_base:
