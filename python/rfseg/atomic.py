@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Iterator
 from .errors import RecordingError
 
 __all__ = ["make_folder", "replacing"]
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -21,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
     RecordingError
         If the block or the move fails with an :class:`OSError`: no space, no permission.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.absolute().with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -47,6 +50,5 @@ def make_folder(path: Path) -> None:
 
 
 def _not_writable(path: Path, error: OSError) -> RecordingError:
-    return RecordingError(
-        f"{path} cannot be written: {error.strerror or error}; make room or name another folder (--out)"
-    )
+    remedy = "make room or name" if error.errno in _NO_ROOM else "name"
+    return RecordingError(f"{path} cannot be written: {error.strerror or error}; {remedy} another place (--out)")

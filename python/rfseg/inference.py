@@ -18,7 +18,7 @@ from .spectrogram import POWER_RANGE
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["DEFAULT_MODEL", "GOLDEN_AGREEMENT", "MODEL_PATH_VARIABLE", "Session", "find_model", "list_models"]
+__all__ = ["DEFAULT_MODEL", "GOLDEN_AGREEMENT", "MODEL_PATH_VARIABLE", "Session", "absent_folders", "find_model", "list_models"]
 
 DEFAULT_MODEL = "rf-segmenter"
 MODEL_PATH_VARIABLE = "RFSEG_MODEL_PATH"  # folders to search before the installed one, as PATH has them
@@ -28,12 +28,20 @@ _ROWS_DB_RANGE = tuple(10.0 * np.log10(POWER_RANGE))
 _log = logging.getLogger(__name__)
 
 
+def _named_folders() -> list[Path]:
+    return [Path(p) for p in os.environ.get(MODEL_PATH_VARIABLE, "").split(os.pathsep) if p]
+
+
 def _model_folders() -> list[Path]:
     """Where models are looked for: the variable's folders, the installation, the source tree."""
-    named = [Path(p) for p in os.environ.get(MODEL_PATH_VARIABLE, "").split(os.pathsep) if p]
     prefixes = [sys.prefix, *[p.parents[3] for p in [Path(__file__).parent] if len(p.parents) > 3]]
     installed = [Path(p) / "share" / "rfseg" / "models" for p in prefixes]
-    return [*named, *installed, Path(__file__).resolve().parents[2] / "models"]
+    return [*_named_folders(), *installed, Path(__file__).resolve().parents[2] / "models"]
+
+
+def absent_folders() -> list[Path]:
+    """What the variable ``RFSEG_MODEL_PATH`` names and is no folder."""
+    return [folder for folder in _named_folders() if not folder.is_dir()]
 
 
 def list_models() -> dict[str, Path]:
@@ -66,7 +74,8 @@ def find_model(name_or_file: str | Path) -> Path:
     models = list_models()
     if str(name_or_file) not in models:
         known = ", ".join(sorted(models)) or f"none installed; set {MODEL_PATH_VARIABLE} to a folder that holds models"
-        raise ContractError(f"model {str(name_or_file)!r} is unknown; known: {known}; or give the path of a .onnx file")
+        absent = "".join(f"; {MODEL_PATH_VARIABLE} names {folder}, which is no folder" for folder in absent_folders())
+        raise ContractError(f"model {str(name_or_file)!r} is unknown; known: {known}; or give the path of a .onnx file{absent}")
     return models[str(name_or_file)]
 
 

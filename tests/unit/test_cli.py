@@ -19,8 +19,8 @@ from rfseg import __version__
 from rfseg.atomic import replacing
 from rfseg.bandlines import band_from_json
 from rfseg.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, main, segment
-from rfseg.errors import RecordingError
-from rfseg.inference import MODEL_PATH_VARIABLE, Session
+from rfseg.errors import ContractError, RecordingError
+from rfseg.inference import MODEL_PATH_VARIABLE, Session, find_model
 from rfseg.pipeline import segment_recording
 from rfseg.sigmf import open_recording
 
@@ -313,7 +313,7 @@ def test_a_missing_model_is_refused(error_of, make_carrier, write_recording, tmp
 def test_a_folder_that_cannot_be_written_is_refused(error_of, make_carrier, write_recording, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     error = error_of(write_recording(make_carrier(ONE_MS)), "--out", str(tmp_path / "file"))
-    assert "file cannot be written: File exists; make room or name another folder (--out)" in error
+    assert "file cannot be written: File exists; name another place (--out)" in error
 
 
 def test_a_disk_that_fills_up_is_refused_and_nothing_half_written_stays(
@@ -325,7 +325,7 @@ def test_a_disk_that_fills_up_is_refused_and_nothing_half_written_stays(
     monkeypatch.setattr(segment, "band_to_json", full)
     code, out, err = segment_file(write_recording(make_carrier(ONE_MS)))
     assert (code, out) == (EXIT_BAD_INPUT, "")
-    assert "scene.bands.jsonl cannot be written: No space left on device" in err
+    assert "scene.bands.jsonl cannot be written: No space left on device; make room or name another place (--out)" in err
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -350,7 +350,7 @@ def test_what_keeps_a_file_from_being_written_is_said_though_nothing_can_be_clea
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "unlink", forbidden)
-    with pytest.raises(RecordingError, match="a.json cannot be written: Read-only file system; make room or name another"):
+    with pytest.raises(RecordingError, match="a.json cannot be written: Read-only file system; name another place"):
         with replacing(tmp_path / "a.json"):
             raise OSError(30, "Read-only file system")
 
@@ -401,12 +401,16 @@ def test_models_are_listed_and_broken_ones_reported(
     threshold_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     (tmp_path / "broken.onnx").write_bytes(threshold_model.read_bytes().replace(b"rfseg_contract", b"other_contract"))
-    monkeypatch.setenv(MODEL_PATH_VARIABLE, os.pathsep.join([str(tmp_path), str(threshold_model.parent)]))
+    monkeypatch.setenv(MODEL_PATH_VARIABLE, os.pathsep.join([str(tmp_path), "/no/such/folder", str(threshold_model.parent)]))
     assert main(["models"]) == 0
     out, err = capsys.readouterr()
     (row,) = [line for line in out.splitlines() if line.startswith("threshold ")]
     assert "Noise, LTE, NR, Radar" in row and "15.36 to 122.88" in row and "1 to 40" in row
     assert "broken.onnx carries no contract" in err
+    absent = f"{MODEL_PATH_VARIABLE} names /no/such/folder, which is no folder"
+    assert f"rfseg: warning: {absent}; correct it" in err
+    with pytest.raises(ContractError, match=f"model 'mine' is unknown; known: .*{absent}"):
+        find_model("mine")
 
 
 def test_no_models_say_where_to_put_them(monkeypatch: pytest.MonkeyPatch, capsys) -> None:

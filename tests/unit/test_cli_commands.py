@@ -193,6 +193,8 @@ def test_bash_completes_commands_options_values_and_files(complete) -> None:
     assert complete("segment", "--frame-ms", "") == []
     assert complete("export", "--precision", "") == ["fp32", "fp16", "int8"]
     assert complete("live", "--providers", "c") == complete("segment", "--providers", "c") == ["cuda", "cpu"]
+    assert complete("train", "--network", "rf") == complete("import-checkpoint", "--network", "rf") == ["rf-segmenter"]
+    assert complete("train", "--accelerator", "") == ["cpu", "gpu", "auto"]
     assert complete("bench", "l") == ["lossless", "live"]
     assert "standard" in complete("synth", "st")
     assert complete("evaluate", "thr") == ["threshold"]

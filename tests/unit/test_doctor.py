@@ -159,13 +159,14 @@ def test_a_corrupt_model_is_a_fault_with_its_file(tmp_path: Path, threshold_mode
     (tmp_path / "cut.onnx").write_bytes(good[: len(good) // 2])
     shutil.copy(threshold_model, tmp_path / "rf-segmenter.onnx")  # the name of the default one
     monkeypatch.setenv(MODEL_PATH_VARIABLE, os.pathsep.join([str(tmp_path), "/no/such/folder"]))
-    listed = models.try_python(models._LIST).result[2]
+    listed, absent = models.try_python(models._LIST).result[2:]
+    assert absent == ["/no/such/folder"]
     own = {name: path for name, path in listed.items() if path.startswith(str(tmp_path))}
     assert sorted(own) == ["cut", "rf-segmenter"]
     real = models.try_python
     monkeypatch.setattr(
         models, "try_python",
-        lambda code, *rest: Trial(result=["rf-segmenter", MODEL_PATH_VARIABLE, own]) if code == models._LIST else real(code, *rest),
+        lambda code, *rest: Trial(result=["rf-segmenter", MODEL_PATH_VARIABLE, own, ["/no/such/folder"]]) if code == models._LIST else real(code, *rest),
     )  # fmt: skip
     wrong_folder, cut, default = models.check_models()
     assert wrong_folder == warning(
@@ -178,7 +179,7 @@ def test_a_corrupt_model_is_a_fault_with_its_file(tmp_path: Path, threshold_mode
 
 def test_a_missing_default_model_is_a_fault(monkeypatch) -> None:
     monkeypatch.delenv(MODEL_PATH_VARIABLE, raising=False)
-    monkeypatch.setattr(models, "try_python", lambda code, *rest: Trial(result=["rf-segmenter", MODEL_PATH_VARIABLE, {}]))
+    monkeypatch.setattr(models, "try_python", lambda code, *rest: Trial(result=["rf-segmenter", MODEL_PATH_VARIABLE, {}, []]))
     finding = only(models.check_models())
     assert finding.level is Level.FAULT and finding.text == "the default model 'rf-segmenter' is not there"
     assert f"set {MODEL_PATH_VARIABLE} to a folder that holds rf-segmenter.onnx" in finding.remedy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator
@@ -100,6 +101,8 @@ def _value(action: argparse.Action, path: tuple[str, ...]) -> _Value:
     words = action.choices if action.choices is not None else getattr(action, "words", None)
     if words is not None:
         return _Value(kind="words", words=tuple(map(str, words)))
+    if action.dest == "network":
+        return _Value(kind="words", words=_networks())
     if action.dest == "model":
         return _Value(kind="models")
     if action.dest == "recipe":
@@ -115,6 +118,16 @@ def _recipes(command: str) -> tuple[str, ...]:
     """Names of a package's recipes, without the package, which needs PyTorch."""
     folder = Path(__file__).resolve().parents[1] / _RECIPES[command] / "recipes"
     return tuple(sorted(path.stem for path in folder.glob("*.toml")))
+
+
+def _networks() -> tuple[str, ...]:
+    """Names of the networks, read from the table's source, for the package needs PyTorch."""
+    source = (Path(__file__).resolve().parents[1] / "models" / "registry.py").read_text(encoding="utf-8")
+    (table,) = (
+        node.value for node in ast.parse(source).body
+        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", None) == "ARCHITECTURES"
+    )  # fmt: skip
+    return tuple(ast.literal_eval(key) for key in table.keys)
 
 
 def _one_line(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..contract import Contract
 from ..errors import RfsegError
-from ..inference import MODEL_PATH_VARIABLE, list_models
+from ..inference import MODEL_PATH_VARIABLE, absent_folders, list_models
 from ..modelfile import load_contract
 from .options import add_json
 from .table import format_table
@@ -39,6 +39,8 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print what models there are; one that breaks its contract is named with the reason."""
+    for folder in absent_folders():
+        print(f"rfseg: warning: {MODEL_PATH_VARIABLE} names {folder}, which is no folder; correct it", file=sys.stderr)
     facts = []
     for name, path in list_models().items():
         try:

@@ -36,8 +36,10 @@ def add_parser(commands: Any) -> None:
     add("--set", type=Path, action="append", default=[], metavar="SET", help="train on this set, not on fresh scenes; may be repeated")
     add("--devices", type=int, default=1, metavar="N", help="processes of a node, a GPU or a thread each (default: %(default)s)")
     add("--nodes", type=int, default=1, metavar="N", help="nodes; start the command on each (default: %(default)s)")
-    add("--accelerator", default="auto", metavar="KIND", help="cpu, gpu or auto (default: %(default)s)")
-    add("--precision", default="32", metavar="P", help="32, bf16-mixed or 16-mixed (default: %(default)s)")
+    kind = add("--accelerator", default="auto", metavar="KIND", help="cpu, gpu or auto (default: %(default)s)")
+    kind.words = ("cpu", "gpu", "auto")  # for completion; who refuses others also says what would do
+    precision = add("--precision", default="32", metavar="P", help="32, bf16-mixed or 16-mixed (default: %(default)s)")
+    precision.words = ("32", "bf16-mixed", "16-mixed")
     add_json(parser, instead_of="text")
     parser.set_defaults(run=run)
 

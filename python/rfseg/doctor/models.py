@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Iterator
 
@@ -11,8 +10,9 @@ from .findings import Finding, fault, note, sound, try_python, warning
 __all__ = ["check_models", "check_providers"]
 
 _LIST = """
-from rfseg.inference import DEFAULT_MODEL, MODEL_PATH_VARIABLE, list_models
-result = [DEFAULT_MODEL, MODEL_PATH_VARIABLE, {name: str(path) for name, path in list_models().items()}]
+from rfseg.inference import DEFAULT_MODEL, MODEL_PATH_VARIABLE, absent_folders, list_models
+models = {name: str(path) for name, path in list_models().items()}
+result = [DEFAULT_MODEL, MODEL_PATH_VARIABLE, models, list(map(str, absent_folders()))]
 """
 _OPEN = """
 import time
@@ -38,10 +38,9 @@ def check_models() -> Iterator[Finding]:
     if trial.has_failed:
         yield fault("models", f"cannot be listed: {trial.error}", "mend the packages above first")
         return
-    default, variable, models = trial.result
-    for folder in [p for p in os.environ.get(variable, "").split(os.pathsep) if p]:
-        if not Path(folder).is_dir():
-            yield warning("models", f"{variable} names {folder}, which is no folder", f"correct {variable}")
+    default, variable, models, absent = trial.result
+    for folder in absent:
+        yield warning("models", f"{variable} names {folder}, which is no folder", f"correct {variable}")
     if default not in models:
         yield fault(
             "models", f"the default model {default!r} is not there",

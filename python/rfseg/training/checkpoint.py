@@ -82,7 +82,7 @@ def save_state(state: Mapping[str, Any], path: Path) -> None:
         try:
             torch.save(dict(state), temporary)
         except RuntimeError as error:  # PyTorch's own word for a folder that is missing and a disk that is full
-            raise RecordingError(f"{path} cannot be written: {error}; make room or name another folder (--out)") from error
+            raise RecordingError(f"{path} cannot be written: {error}; make room or name another place (--out)") from error
 
 
 def load_state(path: Path) -> dict[str, Any]:
