@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -129,7 +130,8 @@ def test_a_checkpoint_is_fitted_compared_and_calibrated(exported, tmp_path, monk
     # The graph of these weights is there already, and scenes of the law "ood" take long.
     monkeypatch.setattr("rfseg.deployment.export._write_rows_graph", lambda _, path: shutil.copy(session.path, path))
     monkeypatch.setattr("rfseg.deployment.export.strange_recipe", lambda: RECIPE)
-    out = tmp_path / "new" / "net.onnx"
+    monkeypatch.chdir(tmp_path)
+    out = Path("net.onnx")  # a bare name, which models have too
     assert main(["export", str(tmp_path / "last.pt"), "--out", str(out), "--scenes", "3", "--precision", "fp16"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("temperature ") and "of 3 scenes: calibration error" in lines[0]
