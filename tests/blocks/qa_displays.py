@@ -303,6 +303,20 @@ def test_a_second_run_begins_anew(application, display):
     assert display._view._waterfall.watermark == 2 * GEOMETRY.frame_samples
 
 
+def test_what_came_too_late_for_a_run_is_not_shown_in_the_next(application, display):
+    occupancy = rfseg.occupancy_display()
+    graph = play(display, FrameSource(1, striped()))
+    graph.source.message_port_register_out(pmt.intern("reports"))
+    graph.msg_connect(graph.source, "reports", occupancy, "occupancy")
+    for _ in range(2):
+        run_beside(application, graph)
+        post(display._bands, "bands", pmt.intern("late"))
+        post(occupancy, "occupancy", pmt.intern("late"))
+    occupancy.widget().tick()
+    display.widget().tick()
+    assert (display.bad_messages(), occupancy.reports(), occupancy.bad_messages()) == (0, 0, 0)
+
+
 def test_rows_of_no_frame_are_passed_over_and_counted(application, display):
     run_beside(application, play(display, FrameSource(3, striped(), first_tag=1)))
     assert display.frames() == 2 and display.bad_messages() >= 1

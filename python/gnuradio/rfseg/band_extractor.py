@@ -20,14 +20,6 @@ __all__ = ["band_extractor"]
 _READ_AHEAD = 1 << 17  # samples; few large pieces cost less than many small ones
 
 
-def _enlarge_buffer(block: Any) -> None:
-    """Give a block room for large pieces, without the line that GNU Radio logs of it."""
-    level = block.log_level()
-    block.set_log_level("warn")
-    block.set_min_output_buffer(_READ_AHEAD)
-    block.set_log_level(level)
-
-
 class band_extractor(gr.hier_block2):
     """Takes bands out of a tagged stream: shifted to 0 Hz, filtered, at another rate, as a stream or as PDUs.
 
@@ -121,7 +113,7 @@ class band_extractor(gr.hier_block2):
         self._ahead = blocks.copy(item_size)
         self._core = extractor_core(make_extractor, item_type=item_type, output=form, source=self._ahead)
         for block in (self._ahead, self._core):
-            _enlarge_buffer(block)
+            block.set_min_output_buffer(0, _READ_AHEAD)
         self.connect(self, self._ahead, self._core)
         if form is Output.STREAM:
             self.connect(self._core, self)

@@ -13,6 +13,7 @@ from rfseg.errors import BandError
 from rfseg.framequeue import LogPace
 
 from .display_options import DisplayTheme, HasPanel, check_update_rate, choose_theme
+from .message_queues import LeftOver
 from .occupancy_messages import occupancy_from_pmt
 from .rfseg_python import keys
 
@@ -66,6 +67,7 @@ class occupancy_display(HasPanel, gr.basic_block):
         self._bad_messages = 0
         self._reports: Mailbox[pmt.pmt_base] = Mailbox(_DEPTH)
         self._view = OccupancyView(history=history)
+        self._left_over = LeftOver(keys.OCCUPANCY)
         self.message_port_register_in(pmt.intern(keys.OCCUPANCY))
         self.message_port_register_out(pmt.intern(keys.FREQ))
         self.set_msg_handler(pmt.intern(keys.OCCUPANCY), self._on_occupancy)
@@ -105,6 +107,7 @@ class occupancy_display(HasPanel, gr.basic_block):
 
     def start(self) -> bool:
         """Begin a run."""
+        self._left_over.forget(self)
         self._reports.clear()
         self._bad_messages = 0
         return True

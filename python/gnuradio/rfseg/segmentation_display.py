@@ -21,6 +21,7 @@ from rfseg.inference import DEFAULT_MODEL
 from rfseg.modelfile import load_contract
 
 from .display_options import DEFAULT_UPDATE_RATE, DisplayTheme, HasPanel, check_update_rate, choose_theme
+from .message_queues import LeftOver
 from .messages import BandsMessage, FrameTag
 from .rfseg_python import keys
 
@@ -259,11 +260,13 @@ class _BandTap(gr.basic_block):
     def __init__(self, depth: int) -> None:
         gr.basic_block.__init__(self, name="band_tap", in_sig=None, out_sig=None)
         self.mail: Mailbox[pmt.pmt_base] = Mailbox(depth)
+        self._left_over = LeftOver(keys.BANDS)
         self.message_port_register_in(pmt.intern(keys.BANDS))
         self.set_msg_handler(pmt.intern(keys.BANDS), self._on_bands)
 
     def start(self) -> bool:
         """Begin a run."""
+        self._left_over.forget(self)
         self.mail.clear()
         return True
 

@@ -80,7 +80,7 @@ class _Lane:
         item_size, vector_size = ITEM_SIZES[setup.item_type], round(setup.samp_rate * _PIECE)
         self.frames, self.tags = frame_log(), tag_log(item_size, vector_size)
         self.pieces = blocks.stream_to_vector(item_size, vector_size)
-        self.pieces.set_min_output_buffer(_WAITING_PIECES)  # while other threads have the interpreter
+        self.pieces.set_min_output_buffer(0, _WAITING_PIECES)  # while other threads have the interpreter
         top.connect(self.source, self.chain, self.pieces, self.tags)
         top.msg_connect(self.chain, keys.BANDS, self.frames, "in")
 

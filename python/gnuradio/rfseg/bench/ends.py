@@ -50,7 +50,7 @@ class scene_source(gr.sync_block):
         )
         self._items, self._samp_rate, self._is_paced = items, samp_rate, is_paced
         buffer = int(_BUFFER * samp_rate)
-        self.set_min_output_buffer(buffer)
+        self.set_min_output_buffer(0, buffer)
         self._filled = int(_FILLINGS * buffer) + _MORE
         self._end = threading.Event()
         self.begin: float | None = None  # s of the monotonic clock at which the first paced sample was due

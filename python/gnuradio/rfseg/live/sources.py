@@ -115,7 +115,7 @@ def make_source(settings: SourceSettings, item_sizes: dict[str, int]) -> LiveSou
         source = {SoapySettings: SoapyRadio, UhdSettings: UhdRadio}[type(settings)](settings)
     wanted = int(settings.buffer * source.samp_rate)
     if wanted:
-        source.block.set_min_output_buffer(wanted)
+        source.block.set_min_output_buffer(0, wanted)  # of all ports, GNU Radio would log it
     return source
 
 
