@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Sequence
 import numpy as np
 
 from .atomic import replacing
-from .bandgroups import BandGroup, BandGroups
+from .bandgroups import BandGroups
+from .boxlabels import BoxLabels
 from .colours import NOT_INFERRED_COLOUR, class_colour, class_table
 from .contract import NOT_INFERRED, ClassKind, SignalClass
 from .errors import BackendUnavailableError
@@ -34,7 +35,6 @@ _SIZE_INCHES, _DPI = (13.0, 8.0), 100
 _POWER_PERCENTILES = (1.0, 99.2)  # of the pixels: the ends of the power scale
 _DARKEST_TINT = 0.35  # brightness of a labelled pixel at the low end of the power scale
 _NAMED_RETUNES = 12  # more of them would overprint each other
-_LABEL_PIXELS = (74, 17)  # room that the text of a box needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +200,7 @@ class RecordingPicture:
         from matplotlib.patheffects import Normal, Stroke
 
         outline = [Stroke(linewidth=4.0, foreground="black"), Normal()]  # seen on the class's own colour too
-        taken: list[tuple[float, float]] = []
+        labels = BoxLabels(axes)
         for group in sorted(self._groups.groups(), key=lambda g: g.sample_start - g.sample_stop):
             left, right = group.sample_start * scale.time_factor, group.sample_stop * scale.time_factor
             edges = np.clip((scale.freq(group.freq_lower_edge), scale.freq(group.freq_upper_edge)), *axes.get_ylim())
@@ -211,7 +211,7 @@ class RecordingPicture:
                 box.set_linestyle("--")
             box.set_path_effects(outline)
             axes.add_patch(box)
-            _write_label(axes, group, (left, right, bottom, top), taken)
+            labels.write(group, (left, right, bottom, top))
 
     def _draw_key(self, axes: Axes, *, has_not_inferred: bool) -> None:
         from matplotlib.patches import Patch
@@ -263,34 +263,3 @@ def _hatch(axes: Axes, mask: np.ndarray, extent: tuple[float, float, float, floa
     edges = np.flatnonzero(np.diff(missing.astype(np.int8))).reshape(-1, 2) * (extent[1] / mask.shape[1])
     for left, right in edges:
         axes.axvspan(left, right, facecolor="none", edgecolor="white", hatch="///", linewidth=0.0)
-
-
-def _write_label(
-    axes: Axes, group: BandGroup, box: tuple[float, float, float, float], taken: list[tuple[float, float]]
-) -> None:
-    """Label and confidence inside a box, above or below a small one, or nowhere if another text is there."""
-    left, right, bottom, top = box
-    width, height = _LABEL_PIXELS
-    (x0, y0), (x1, y1) = axes.transData.transform([(left, bottom), (right, top)])
-    fits = x1 - x0 >= width and y1 - y0 >= height
-    at_end = x0 + width > axes.bbox.x1  # no room to the right of the box's left edge
-    hangs = fits or y1 + height > axes.bbox.y1  # below an edge: the upper one, or the lower where no room is above
-    x = x1 - width if at_end else x0
-    y = y1 if fits else y0 if hangs else y1 + height
-    if any(abs(x - u) < width and abs(y - v) < height for u, v in taken):
-        return
-    taken.append((x, y))
-    inset = 4 if fits else 1
-    axes.annotate(
-        f"{group.label if group.guess is None else group.guess + '?'} {group.confidence:.2f}",
-        (right if at_end else left, bottom if hangs and not fits else top),
-        (-inset if at_end else inset, -4 if hangs else 4),
-        textcoords="offset points",
-        ha="right" if at_end else "left",
-        va="top" if hangs else "bottom",
-        fontsize=8.5,
-        color="black",
-        clip_on=True,
-        parse_math=False,
-        bbox={"facecolor": class_colour(group.class_id), "edgecolor": "black", "linewidth": 0.8, "pad": 2.0},
-    )

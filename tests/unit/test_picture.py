@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,19 @@ def test_a_carrier_through_several_frames_is_one_labelled_box() -> None:
     figure = _draw(*(_result(f, bands=[_band(f, 1e6, 4e6)]) for f in frames))
     assert _boxes(figure) == [pytest.approx((0.0, 1001.0, 3.0, 3.0))]
     assert _texts(figure) == ["LTE 0.90"]
+
+
+def test_no_text_lies_over_another_or_outside() -> None:
+    frame, samples = _frame(0), GEOMETRY.frame_samples
+    bands = [replace(_band(frame, -1e6, 0.0), sample_start=samples // 8 * k, sample_count=samples // 16) for k in range(8)]
+    bands += [_band(frame, 0.2e6, 7.6e6), replace(_band(frame, 2e6, 3e6), sample_start=samples - 200, sample_count=200)]
+    figure = _draw(_result(frame, bands=bands))
+    figure.draw_without_rendering()  # settles where texts are
+    axes = figure.axes[1]
+    frames = [text.get_bbox_patch().get_window_extent() for text in axes.texts]
+    assert len(frames) > 5
+    assert not any(one.overlaps(other) for i, one in enumerate(frames) for other in frames[:i])
+    assert all(axes.bbox.x0 <= f.x0 and f.x1 <= axes.bbox.x1 and axes.bbox.y0 <= f.y0 and f.y1 <= axes.bbox.y1 for f in frames)
 
 
 def test_a_box_stays_inside_the_picture() -> None:

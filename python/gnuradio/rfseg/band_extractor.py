@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from gnuradio import blocks, gr
 from rfseg.errors import OptionError
