@@ -92,7 +92,7 @@ class Session:
     threads : int
         Threads of one inference; 0 lets the backend choose: one a core.
     providers : str
-        What computes: ``auto`` for the first that starts of TensorRT, CUDA, OpenVINO and the processor, as far as the
+        What computes: ``auto`` for the first that starts of TensorRT, CUDA and the processor, as far as the
         installed ONNX Runtime has them; or one or more of ``tensorrt``, ``cuda``, ``openvino``, ``cpu``, with commas
         between them.
 

@@ -12,13 +12,15 @@ from .errors import BackendUnavailableError, OptionError
 __all__ = ["AUTO", "PROVIDERS", "available_providers", "choose_providers", "provider_options"]
 
 AUTO = "auto"
-# Short name to ONNX Runtime's, in the order in which "auto" tries them.
+# Short name to ONNX Runtime's, the first choice first.
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
     "cpu": "CPUExecutionProvider",
 }
+# OpenVINO takes longer than the processor's own provider (docs/benchmarks.md): only who names it gets it.
+_AUTOMATIC = ("tensorrt", "cuda", "cpu")
 _EXTRAS = {"tensorrt": "gpu", "cuda": "gpu", "openvino": "openvino"}
 
 
@@ -54,7 +56,7 @@ def choose_providers(wanted: str, found: Collection[str]) -> list[str]:
     """
     there = available_providers(found)
     if wanted == AUTO:
-        return there
+        return [name for name in there if name in _AUTOMATIC]
     names = [name.strip() for name in wanted.split(",")] if isinstance(wanted, str) else [wanted]
     for name in names:
         if name not in PROVIDERS:

@@ -15,8 +15,9 @@ ALL = ["CPUExecutionProvider", "OpenVINOExecutionProvider", "CUDAExecutionProvid
 CPU = ["CPUExecutionProvider"]
 
 
-def test_auto_tries_tensorrt_then_cuda_then_openvino_then_the_processor():
-    assert choose_providers("auto", ALL) == ["tensorrt", "cuda", "openvino", "cpu"]
+def test_auto_tries_tensorrt_then_cuda_then_the_processor_and_leaves_openvino_to_those_who_name_it():
+    assert choose_providers("auto", ALL) == ["tensorrt", "cuda", "cpu"]
+    assert available_providers(ALL) == ["tensorrt", "cuda", "openvino", "cpu"]
     assert choose_providers("auto", CPU) == available_providers(CPU) == ["cpu"]
 
 

@@ -69,8 +69,8 @@ class rf_segmenter(gr.hier_block2):
     threads : int
         Processor threads of one inference; 0 lets the backend choose.
     providers : str
-        What computes: ``auto``, the first that works of ``tensorrt``, ``cuda``, ``openvino`` and ``cpu``; or one or more of
-        these with commas between them.
+        What computes: ``auto``, the first that works of ``tensorrt``, ``cuda`` and ``cpu``; or one or more of these and
+        ``openvino``, with commas between them.
     share : str
         A name: the blocks of a process with the same name here, the same model, threads and providers have one network,
         which takes their frames in turn.  Empty: this block has its own.
