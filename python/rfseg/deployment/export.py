@@ -188,7 +188,9 @@ def export_network(
         if options.precision == "fp16":
             facts["fp16"] = {"largest_change": float(f"{store_halves(plain, target):.2g}")}
         elif options.precision == "int8":
-            facts["int8"] = _quantise(plain, target, scenes or load_recipe("standard"), options)
+            integers = plain.with_name("integers.onnx")
+            facts["int8"] = _quantise(plain, integers, scenes or load_recipe("standard"), options)
+            store_halves(integers, target)  # those that integers would have harmed
         contract = Contract(
             name=options.name or path.stem,
             classes=tuple(classes),

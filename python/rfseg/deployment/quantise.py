@@ -1,6 +1,6 @@
 """Static integers: convolutions in int8 between quantise and dequantise nodes, scales from scenes, all else in float32.
 
-Transposed convolutions, the selective scan, gates, softmax and scaling stay in float32.  Weights have 7 bits, one scale
+Transposed convolutions, the selective scan, gates, softmax and scaling are computed in float32.  Weights have 7 bits, one scale
 for each output channel: processors without VNNI add products of 8 bits in 16 and saturate.  Batch norms are folded into
 the convolutions first, so such a file runs and cannot be the start of a training.
 """
