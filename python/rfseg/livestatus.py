@@ -31,8 +31,9 @@ class LiveStatus:
     gain : float, str or None
         dB, or ``auto``, if the source has one.
     model : str
-    frames, inferred, dropped, failed : int
-        Frames so far; inferred ones have bands, dropped ones were given up by a full queue.
+    frames, inferred, dropped, skipped, failed : int
+        Frames so far; inferred ones have bands, dropped ones were given up by a full queue, skipped ones left out by
+        ``infer_every``.
     bands, tracks, late : int
         Bands so far, tracks confirmed, bands that came after their samples had left.
     latency : float or None
@@ -66,6 +67,7 @@ class LiveStatus:
     frames: int = 0
     inferred: int = 0
     dropped: int = 0
+    skipped: int = 0
     failed: int = 0
     bands: int = 0
     tracks: int = 0
@@ -95,7 +97,7 @@ def status_line(status: LiveStatus) -> str:
     """
     parts = [
         f"{status.rate_in / 1e6:.2f} MS/s",
-        f"{status.frames} frames ({status.inferred} inferred, {status.dropped} dropped, {status.late} late bands)",
+        f"{status.frames} frames ({status.inferred} inferred, {_skipped(status)}{status.dropped} dropped, {status.late} late bands)",
         f"{status.bands} bands",
         "latency -" if status.latency is None else f"latency {1e3 * status.latency:.0f} ms",
         f"inference {status.inference_ms:.1f} ms",
@@ -125,9 +127,13 @@ def totals_line(status: LiveStatus, reason: str) -> str:
     recorded = "" if status.recording is None else f"; {status.recording['recordings']} recordings"
     return (
         f"{reason} after {status.uptime:.1f} s: {status.samples} samples, {status.frames} frames ({status.inferred} inferred,"
-        f" {status.dropped} dropped, {status.failed} failed), {status.bands} bands, {status.tracks} tracks,"
+        f" {_skipped(status)}{status.dropped} dropped, {status.failed} failed), {status.bands} bands, {status.tracks} tracks,"
         f" {status.overflows} overflows{feeds}{recorded}"
     )
+
+
+def _skipped(status: LiveStatus) -> str:
+    return f"{status.skipped} skipped, " if status.skipped else ""
 
 
 def status_to_json(status: LiveStatus, **more: str | int) -> str:

@@ -165,6 +165,13 @@ def test_a_quota_that_is_full_stops_recording_and_nothing_else(recording: Path, 
     assert said.last["samples"] == round(0.4 * SAMP_RATE) and said.last["inferred"] == said.last["frames"] > 200
 
 
+def test_frames_that_are_left_out_are_counted(recording: Path, threshold_model: str):
+    with running(file_table(threshold_model, recording, inference={"infer_every": 3})) as (said, end):
+        assert end() is Exit.STOPPED
+    last = said.last  # 11 whole frames and a piece up to the retune, which is inferred next, and the rest
+    assert (last["frames"], last["inferred"], last["skipped"], last["dropped"]) == (22, 8, 14, 0)
+
+
 def test_a_folder_that_cannot_be_written_is_refused(recording: Path, threshold_model: str, tmp_path: Path):
     (tmp_path / "file").touch()
     table = file_table(threshold_model, recording, recording={"folder": str(tmp_path / "file")})

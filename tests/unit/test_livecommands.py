@@ -52,11 +52,18 @@ def test_what_is_no_json_is_refused():
 
 def test_a_line_says_what_is_wrong_only_where_something_is():
     line = status_line(replace(STATUS, feeds=()))
-    assert "failed" not in line and "gaps" not in line and "lost" not in line and "latency -" in line
+    assert "failed" not in line and "skipped" not in line and "gaps" not in line and "lost" not in line and "latency -" in line
     recording = {"recordings": 2, "written": 9, "dropped": 4, "refused": 3, "stopped": True}
     line = status_line(replace(STATUS, failed=4, gaps=1, lost_samples=512, latency=0.0312, lag=0.25, recording=recording))
     for part in ("0.2 s behind", "2 recordings (7 samples lost), recording has stopped", "4 frames failed", "1 gaps (512 samples)", "3 messages lost", "latency 31 ms"):
         assert part in line
+
+
+def test_frames_left_out_on_purpose_are_told_apart_from_dropped_ones():
+    status = replace(STATUS, inferred=298, skipped=300)
+    assert "600 frames (298 inferred, 300 skipped, 2 dropped, 0 late bands)" in status_line(status)
+    assert "600 frames (298 inferred, 300 skipped, 2 dropped, 0 failed)" in totals_line(status, "ended")
+    assert json.loads(status_to_json(status, event="status"))["skipped"] == 300
 
 
 def test_the_totals_say_why_it_ended():

@@ -228,7 +228,7 @@ def become(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 def test_options_make_a_table(become):
     options = ["--soapy", "driver=lime", "--samp-rate", "20e6", "--center-freq", "2.4e9", "--gain", "auto", "--antenna", "LNAH"]
-    more = ["--frame-ms", "5", "--reject", "0", "--feed", "influx=http://:8086/write?db=a", "--feed", "file:a=b", "--xmlrpc", "1"]
+    more = ["--frame-ms", "5", "--reject", "0", "--feed", "influx=http://:8086/write?db=a", "--feed", "file:a=b", "--xmlrpc", "1", "--infer-every", "3"]
     assert main(["live", *options, *more, "--quiet", "--json"]) == 0
     ((quiet, as_json, table),) = become
     assert (quiet, as_json) == ("--quiet", "--json")
@@ -238,6 +238,7 @@ def test_options_make_a_table(become):
             "antenna": "LNAH",
         },
         "frame_duration": 5e-3,
+        "inference": {"infer_every": 3},
         "detection": {"reject": 0.0},
         "control": {"xmlrpc": "1"},
         "feeds": [

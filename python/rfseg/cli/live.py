@@ -57,6 +57,7 @@ def add_parser(commands: Any) -> None:
     option.words = (AUTO, *PROVIDERS)  # for completion
     add("--remote", metavar="ADDRESS", help="let the network run elsewhere (rfseg.remote), such as tcp://gpu.example:5560")
     add("--frame-ms", type=float, metavar="T", help="duration of a frame, ms")
+    add("--infer-every", type=int, metavar="N", help="infer one frame in so many, where the host is too slow for all")
     add("--min-confidence", type=float, metavar="P", help="drop bands below it")
     add("--reject", type=float, metavar="P", help="label bands below it Unknown; 0 for none")
     add("--duration", type=float, metavar="S", help="stop after so many seconds of samples")
@@ -102,7 +103,7 @@ def options_to_table(options: argparse.Namespace, table: Mapping[str, Any]) -> d
         "mode": "lossless" if options.lossless else None,
     }
     table.update({name: value for name, value in given.items() if value is not None})
-    _add(table, "inference", providers=options.providers, remote=options.remote)
+    _add(table, "inference", providers=options.providers, remote=options.remote, infer_every=options.infer_every)
     _add(table, "detection", min_confidence=options.min_confidence, reject=options.reject)
     _add(
         table,

@@ -201,6 +201,7 @@ class Receiver(gr.top_block):
             frames=self.chain.frames(),
             inferred=self.chain.inferred(),
             dropped=self.chain.dropped(),
+            skipped=self.chain.skipped(),
             failed=self.chain.failed(),
             bands=self.chain.bands(),
             tracks=self.chain.tracks(),
