@@ -146,6 +146,7 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
         self._is_working = False
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self._telling = threading.Lock()
 
     @property
     def waiting(self) -> int:
@@ -217,16 +218,19 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
     def stop(self, timeout: float = STOP_TIMEOUT) -> int:
         """End the thread after the frame in work; returns how many outcomes no one has collected.
 
-        A thread that does not end within ``timeout`` s hangs in its judge; it is left alone, with a warning.
+        A thread that does not end within ``timeout`` s hangs in its judge; it is left alone, with a warning, and what it
+        may still say of its frame is heard by nobody: ``on_ready`` is not called once this method has returned.
         """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(timeout)
-            if self._thread.is_alive():
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+            with self._telling:  # not while it calls on_ready
+                self._thread = None
+            if thread.is_alive():
                 _log.warning("a frame has been in work for more than %g s; its thread is left alone", timeout)
-            self._thread = None
         return len(self._entries)
 
     def _is_ready(self) -> bool:
@@ -244,11 +248,14 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
                 entry = self._waiting.popleft()
                 data = entry.data
             outcome = self._judge.judge(entry.key, data)
-            with self._changed:
-                entry.data = None
-                entry.outcome = outcome
-                self._changed.notify_all()
-            self._on_ready()
+            with self._telling:
+                if self._thread is not threading.current_thread():
+                    return  # it was given up
+                with self._changed:
+                    entry.data = None
+                    entry.outcome = outcome
+                    self._changed.notify_all()
+                self._on_ready()
 
 
 def ring_samples(geometry: Geometry, *, mode: Mode, hold: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -34,14 +35,21 @@ class Counter:
         return key, "dropped"
 
 
+def until(condition) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(1e-3)
+
+
 def collect_all(worker: FrameWorker, count: int) -> list:
     """The next ``count`` outcomes."""
-    outcomes = []
+    outcomes, deadline = [], time.monotonic() + TIMEOUT
     while len(outcomes) < count:
-        worker.wait(TIMEOUT)
-        new = worker.collect()
-        assert new, "the worker stands still"
-        outcomes += new
+        assert time.monotonic() < deadline, "the worker stands still"
+        worker.wait(0.1)  # it also returns when the queue has moved
+        outcomes += worker.collect()
     return outcomes
 
 
@@ -121,8 +129,7 @@ def test_stopping_waits_for_the_frame_in_work_alone_and_starting_goes_on():
     left = []
     stopper = threading.Thread(target=lambda: left.append(worker.stop()))
     stopper.start()
-    while not worker._stopping:
-        pass
+    until(lambda: worker._stopping)
     judge.gate.set()
     stopper.join(TIMEOUT)
     assert left == [3] and judge.seen == [0]
@@ -131,16 +138,40 @@ def test_stopping_waits_for_the_frame_in_work_alone_and_starting_goes_on():
     worker.stop()
 
 
-def test_a_judge_that_hangs_does_not_keep_the_worker_from_stopping(caplog):
-    judge = Counter()
+def test_a_judge_that_hangs_does_not_keep_the_worker_from_stopping_and_is_heard_no_more(caplog):
+    judge, calls = Counter(), []
     judge.gate.clear()
-    worker = FrameWorker(judge, depth=5, policy=DropPolicy.DROP_OLDEST)
+    worker = FrameWorker(judge, depth=5, policy=DropPolicy.DROP_OLDEST, on_ready=lambda: calls.append("ready"))
     worker.start()
     worker.submit(0, "data")
     assert judge.begun.wait(TIMEOUT)
+    thread = worker._thread
     assert worker.stop(timeout=0.01) == 1
     assert "its thread is left alone" in caplog.text
     judge.gate.set()
+    thread.join(TIMEOUT)
+    assert not thread.is_alive() and judge.seen == [0] and not calls and worker.collect() == []
+
+
+def test_stopping_waits_until_a_frame_has_been_told_of():
+    told, judge = threading.Event(), Counter()
+    calls: list[str] = []
+
+    def on_ready() -> None:
+        calls.append("begins")
+        assert told.wait(TIMEOUT)
+        calls.append("ends")
+
+    worker = FrameWorker(judge, depth=5, policy=DropPolicy.DROP_OLDEST, on_ready=on_ready)
+    worker.start()
+    worker.submit(0, "data")
+    until(lambda: calls)
+    stopper = threading.Thread(target=lambda: (worker.stop(timeout=0.01), calls.append("stopped")))
+    stopper.start()
+    until(lambda: worker._stopping)
+    told.set()
+    stopper.join(TIMEOUT)
+    assert calls == ["begins", "ends", "stopped"]
 
 
 def test_lines_are_logged_at_a_pace():
