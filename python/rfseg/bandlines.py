@@ -8,7 +8,6 @@ a fraction of the band's first sample.  What is not known is absent.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 from .bands import Band
 from .errors import BandError
@@ -30,7 +29,7 @@ def band_to_json(band: Band, frame: Frame) -> str:
     >>> band_from_json(band_to_json(band, frame)) == band
     True
     """
-    fields = {key: value for key, value in asdict(band).items() if value is not None}
+    fields = {key: value for key, value in vars(band).items() if value is not None}
     fields["frame"] = frame.index
     if frame.rx_time is not None:
         time = frame.rx_time.after(band.sample_start - frame.sample_start, frame.samp_rate)

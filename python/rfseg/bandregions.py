@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Sequence
+from dataclasses import dataclass, fields
+from typing import Iterator, Sequence
 
 import numpy as np
 from scipy import ndimage
 
 from .contract import ClassKind, SignalClass
+from .ranges import ranges
 
-__all__ = ["Region", "RegionRules", "carrier_regions", "pulsed_regions"]
+__all__ = ["PulseBoxes", "Region", "RegionRules", "carrier_regions", "of_kind", "pulse_boxes"]
 
 _EIGHT = np.ones((3, 3), bool)  # pulses hold together over corners
+_NO_BOXES = (*(np.zeros(0, np.int64) for _ in range(5)), np.zeros(0))  # columns of PulseBoxes
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,34 @@ class Region:
         return int((confidence[box] * own).sum(dtype=np.int64)) / (255.0 * count) if count else 0.0
 
 
+@dataclass(frozen=True)
+class PulseBoxes:
+    """Pulses of a mask, as columns of one length: rectangles, half-open in rows and bins.
+
+    Parameters
+    ----------
+    class_ids, row_starts, row_stops, bin_starts, bin_stops : int ``(n,)``
+    confidences : float ``(n,)``
+        Mean probability of each one's pixels, 0 to 1.
+    """
+
+    class_ids: np.ndarray
+    row_starts: np.ndarray
+    row_stops: np.ndarray
+    bin_starts: np.ndarray
+    bin_stops: np.ndarray
+    confidences: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.class_ids.size
+
+    def chosen(self, which: np.ndarray) -> PulseBoxes:
+        """Some of them, by a mask or by their places."""
+        return PulseBoxes(*(getattr(self, column.name)[which] for column in fields(self)))
+
+
 def carrier_regions(
     mask: np.ndarray, confidence: np.ndarray, classes: Sequence[SignalClass], rules: RegionRules
 ) -> list[Region]:
@@ -83,10 +113,8 @@ def carrier_regions(
     mask, confidence : uint8 ``(T, F)``
     """
     carriers = [i for i, c in enumerate(classes) if c.kind is ClassKind.CARRIER]
-    labelled, _ = ndimage.label(_solid(mask, carriers, classes, rules))
     regions = []
-    for index, box in enumerate(ndimage.find_objects(labelled), start=1):
-        inside = labelled[box] == index  # (t, f)
+    for box, inside in _connected(_solid(mask, carriers, classes, rules)):
         if inside.shape[0] < rules.min_rows or inside.shape[1] < rules.min_bins:
             continue
         owners = _vote(mask[box], confidence[box], inside, carriers, rules.min_bins)
@@ -98,27 +126,56 @@ def carrier_regions(
     return regions
 
 
-def pulsed_regions(mask: np.ndarray, classes: Sequence[SignalClass]) -> list[Region]:
-    """Pulses of a mask: the connected regions of each pulsed class."""
-    regions = []
-    for class_id in (i for i, c in enumerate(classes) if c.kind is ClassKind.PULSED):
-        own = mask == class_id
-        if not own.any():
-            continue
-        labelled, _ = ndimage.label(own, structure=_EIGHT)
-        for index, (time, freq) in enumerate(ndimage.find_objects(labelled), start=1):
-            pixels = labelled[time, freq] == index
-            regions.append(Region(class_id, time.start, time.stop, freq.start, freq.stop, pixels, time.start, pixels))
-    return regions
+def pulse_boxes(mask: np.ndarray, confidence: np.ndarray, classes: Sequence[SignalClass]) -> PulseBoxes:
+    """Pulses of a mask: the connected regions of each pulsed class, corners included.
+
+    Parameters
+    ----------
+    mask, confidence : uint8 ``(T, F)``
+    """
+    parts = [
+        _boxes_of(class_id, mask == class_id, confidence)
+        for class_id, signal_class in enumerate(classes)
+        if signal_class.kind is ClassKind.PULSED
+    ]
+    return PulseBoxes(*(np.concatenate(columns) for columns in zip(_NO_BOXES, *parts)))
+
+
+def of_kind(mask: np.ndarray, classes: Sequence[SignalClass], kind: ClassKind) -> np.ndarray:
+    """Pixels of all classes of a kind, bool ``(T, F)``."""
+    found = np.zeros(mask.shape, bool)
+    for class_id, signal_class in enumerate(classes):
+        if signal_class.kind is kind:
+            found |= mask == class_id
+    return found
+
+
+def _boxes_of(class_id: int, own: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Columns of :class:`PulseBoxes` for a class's pixels."""
+    places = np.flatnonzero(own)
+    if not places.size:
+        return _NO_BOXES
+    names = ndimage.label(own, structure=_EIGHT)[0].reshape(-1)[places]
+    order = np.argsort(names, kind="stable")  # within a region, pixels stay in the order of their rows
+    places, heads = places[order], np.flatnonzero(np.diff(names[order], prepend=0))
+    rows, bins = np.divmod(places, own.shape[1])
+    counts = np.diff(heads, append=places.size)
+    sums = np.add.reduceat(confidence.reshape(-1)[places], heads, dtype=np.int64)
+    return (
+        np.full(heads.size, class_id),
+        rows[heads],
+        rows[heads + counts - 1] + 1,
+        np.minimum.reduceat(bins, heads),
+        np.maximum.reduceat(bins, heads) + 1,
+        sums / (255.0 * counts),
+    )
 
 
 def _solid(
     mask: np.ndarray, carriers: Sequence[int], classes: Sequence[SignalClass], rules: RegionRules
 ) -> np.ndarray:
     """Pixels of carriers, of their short pauses, and of what covers them for a while, bool ``(T, F)``."""
-    is_pulsed = np.zeros(256, bool)
-    is_pulsed[[i for i, c in enumerate(classes) if c.kind is ClassKind.PULSED]] = True
-    pulsed = is_pulsed[mask]
+    pulsed = of_kind(mask, classes, ClassKind.PULSED)
     solid = np.zeros(mask.shape, bool)
     for class_id in carriers:
         own = mask == class_id
@@ -131,16 +188,30 @@ def _solid(
     return solid
 
 
+def _connected(solid: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    """Regions of pixels that touch by their sides: the rectangle around each, and which of its pixels are in it."""
+    firsts = np.flatnonzero((solid[1:] != solid[:-1]).any(axis=1)) + 1
+    firsts = np.concatenate([[0], firsts, [len(solid)]])  # of rows that are alike; one of them stands for all
+    labelled, _ = ndimage.label(solid[firsts[:-1]])
+    for index, (time, freq) in enumerate(ndimage.find_objects(labelled), start=1):
+        lengths = np.diff(firsts[time.start : time.stop + 1])
+        rows = slice(int(firsts[time.start]), int(firsts[time.stop]))
+        yield (rows, freq), np.repeat(labelled[time, freq] == index, lengths, axis=0)
+
+
 def _filled(own: np.ndarray, pulsed: np.ndarray, gap: int) -> np.ndarray:
     """A class's pixels with those between two of them in time: up to ``gap`` rows, or any number under pulses."""
-    if own.all():
-        return own
-    count = own.shape[0]
-    index = np.arange(count, dtype=np.int16)[:, None]
-    before = np.maximum.accumulate(np.where(own, index, np.int16(-1)), axis=0)
-    after = np.minimum.accumulate(np.where(own, index, np.int16(count))[::-1], axis=0)[::-1]
-    within = (before >= 0) & (after < count)
-    return own | (within & ((after - before <= gap + 1) | pulsed))
+    bins = own.shape[1]
+    changes = np.flatnonzero(own[1:] != own[:-1])  # places of the pixels before
+    changes = changes[np.argsort(changes % bins, kind="stable")]  # bin by bin, each from the first row to the last
+    is_end = own[:-1].reshape(-1)[changes[:-1]]
+    pauses = np.flatnonzero(is_end & (changes[1:] % bins == changes[:-1] % bins))
+    first, stop = changes[pauses] // bins + 1, changes[pauses + 1] // bins + 1  # rows
+    owners, rows = ranges(first, stop)
+    cells = rows * bins + changes[pauses][owners] % bins
+    filled = own.copy()
+    filled.reshape(-1)[cells] = (stop - first <= gap)[owners] | pulsed.reshape(-1)[cells]
+    return filled
 
 
 def _vote(
@@ -148,13 +219,19 @@ def _vote(
 ) -> np.ndarray:
     """Class of each bin of a region, int ``(f,)``; 0 where too few rows are on."""
     counts = inside.sum(axis=0)
-    votes = np.stack([(confidence * (inside & (mask == c))).sum(axis=0, dtype=np.int64) for c in carriers])
+    votes = np.zeros((len(carriers), mask.shape[1]), np.int64)
+    for place, class_id in enumerate(carriers):
+        own = inside & (mask == class_id)
+        if own.any():
+            votes[place] = (confidence * own).sum(axis=0, dtype=np.int64)
     owners = np.asarray(carriers)[votes.argmax(axis=0)]
     total = votes.sum(axis=1)
     for class_id, start, stop in _runs(owners):
         if stop - start < min_bins and stop - start < owners.size:  # a sliver goes to the region's main class
             owners[start:stop] = carriers[int(total.argmax())]
-    return np.where(counts * 2 >= np.median(counts), owners, 0)
+    ordered = np.sort(counts)
+    median = (ordered[(counts.size - 1) // 2] + ordered[counts.size // 2]) / 2
+    return np.where(counts * 2 >= median, owners, 0)
 
 
 def _shrink(class_id: int, row_start: int, bins: tuple[int, int], column: np.ndarray) -> Region | None:

@@ -7,14 +7,14 @@ Its fields carry SigMF's annotation names, so the file, the message and the data
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import Any, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Mapping, Sequence
 
 import numpy as np
 
 from .bandguards import find_guards
 from .bandpower import BandMeter
-from .bandregions import Region, RegionRules, carrier_regions, pulsed_regions
+from .bandregions import Region, RegionRules, carrier_regions, pulse_boxes
 from .contract import NOT_INFERRED, ClassKind, Contract, SignalClass
 from .errors import BandError, GeometryError
 from .geometry import Frame, Geometry
@@ -104,6 +104,12 @@ class Band:
     def bandwidth(self) -> float:
         """Width, Hz."""
         return self.freq_upper_edge - self.freq_lower_edge
+
+    def on_track(self, track: int) -> Band:
+        """The same band with the number of its track; nothing is checked anew."""
+        band = object.__new__(Band)
+        band.__dict__.update(self.__dict__, track=track)
+        return band
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,29 +210,11 @@ def mask_to_bands(
     if rows is not None:
         options = {"noise": noise, "mask_dc": rules.mask_dc}
         meter = BandMeter(rows, mask, frame=frame, geometry=geometry, classes=classes, **options)
-    regions = [
-        (region, certainty)
-        for region in _find_regions(mask, confidence, meter, geometry, classes, rules)
-        if (certainty := region.confidence(mask, confidence)) >= rules.min_confidence
-    ]
-    measured = _measure([region for region, _ in regions], classes, meter)
-    bands = []
-    for (region, certainty), found in zip(regions, measured, strict=True):
-        place = _place(region, found.edges, frame, geometry)
-        signal_class = classes[region.class_id]
-        band = Band(
-            label=signal_class.label,
-            class_id=region.class_id,
-            confidence=certainty,
-            power_dbfs=found.power_dbfs,
-            snr_db=found.snr_db,
-            pulse_width=found.pulse_width,
-            model=model,
-            **place,
-        )
-        bands.append(_calibrated(_name_or_doubt(band, rules), calibration))
-    bands.sort(key=lambda b: (b.sample_start, b.freq_lower_edge))
-    return [replace(band, id=first_id + index) for index, band in enumerate(bands)]
+    found = _joined(
+        _carriers(mask, confidence, meter, geometry, classes, rules),
+        _pulses(mask, confidence, meter, classes, rules),
+    )
+    return _make_bands(found, frame, geometry, classes, rules, calibration, model=model, first_id=first_id)
 
 
 def bands_to_mask(
@@ -255,7 +243,66 @@ def bands_to_mask(
     return mask
 
 
-def _find_regions(
+@dataclass(frozen=True)
+class _Found:
+    """Columns of one length: what becomes bands.  Edges are in bins, NaN stands for what is not known."""
+
+    class_id: np.ndarray
+    confidence: np.ndarray
+    row_start: np.ndarray
+    row_stop: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    power_dbfs: np.ndarray
+    snr_db: np.ndarray
+    pulse_width: np.ndarray
+
+
+def _joined(*parts: _Found) -> _Found:
+    return _Found(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(_Found)))
+
+
+def _carriers(
+    mask: np.ndarray,
+    confidence: np.ndarray,
+    meter: BandMeter | None,
+    geometry: Geometry,
+    classes: Sequence[SignalClass],
+    rules: BandRules,
+) -> _Found:
+    sure = [
+        (region, certainty)
+        for region in _carrier_regions(mask, confidence, meter, geometry, classes, rules)
+        if (certainty := region.confidence(mask, confidence)) >= rules.min_confidence
+    ]
+    boxes = [(region.rows, region.bins) for region, _ in sure]
+    if meter is None:
+        measured = [(*bins, math.nan, math.nan) for _, bins in boxes]
+    else:
+        measured = [
+            (lower.position, upper.position, *meter.carrier_power(box, (lower, upper)))
+            for box, (lower, upper) in zip(boxes, meter.carrier_edges(boxes), strict=True)
+        ]
+    rows = [
+        (region.class_id, certainty, *region.rows, *values, math.nan)
+        for (region, certainty), values in zip(sure, measured, strict=True)
+    ]
+    return _Found(*np.array(rows, np.float64).reshape(-1, len(fields(_Found))).T)
+
+
+def _pulses(
+    mask: np.ndarray, confidence: np.ndarray, meter: BandMeter | None, classes: Sequence[SignalClass], rules: BandRules
+) -> _Found:
+    boxes = pulse_boxes(mask, confidence, classes)
+    boxes = boxes.chosen(boxes.confidences >= rules.min_confidence)
+    place = boxes.class_ids, boxes.confidences, boxes.row_starts, boxes.row_stops
+    if meter is None:
+        return _Found(*place, boxes.bin_starts, boxes.bin_stops, *np.full((3, boxes.count), np.nan))
+    measured = meter.measure_pulses(boxes)
+    return _Found(*place, measured.lower, measured.upper, measured.power_dbfs, measured.snr_db, measured.width)
+
+
+def _carrier_regions(
     mask: np.ndarray,
     confidence: np.ndarray,
     meter: BandMeter | None,
@@ -269,13 +316,13 @@ def _find_regions(
         max_gap=int(rules.max_gap / geometry.row_duration),
     )
     carriers = carrier_regions(mask, confidence, classes, limits)
-    if meter is not None:
-        carriers = [
-            part
-            for region in carriers
-            for part in _split_at_guards(region, meter, region.support(mask, confidence), limits)
-        ]
-    return carriers + pulsed_regions(mask, classes)
+    if meter is None:
+        return carriers
+    return [
+        part
+        for region in carriers
+        for part in _split_at_guards(region, meter, region.support(mask, confidence), limits)
+    ]
 
 
 def _split_at_guards(region: Region, meter: BandMeter, support: np.ndarray, limits: RegionRules) -> list[Region]:
@@ -289,60 +336,55 @@ def _split_at_guards(region: Region, meter: BandMeter, support: np.ndarray, limi
     return [part for part in parts if part is not None and len(part.pixels) >= limits.min_rows]
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """What power says of a region: edges in bins; power, SNR and the width of a pulse where they are known."""
-
-    edges: tuple[float, float]
-    power_dbfs: float | None = None
-    snr_db: float | None = None
-    pulse_width: float | None = None
-
-
-def _measure(regions: Sequence[Region], classes: Sequence[SignalClass], meter: BandMeter | None) -> list[_Measured]:
-    if meter is None:
-        return [_Measured(region.bins) for region in regions]
-    boxes = [(r.rows, r.bins) for r in regions if classes[r.class_id].kind is not ClassKind.PULSED]
-    carriers = iter(zip(boxes, meter.carrier_edges(boxes), strict=True))
-    measured = []
-    for region in regions:
-        if classes[region.class_id].kind is ClassKind.PULSED:
-            edges = meter.pulse_edges(region.rows, region.bins)
-            width = meter.pulse_width(region.rows, region.bins)
-            measured.append(_Measured(edges, *meter.pulse_power(region.rows, edges), pulse_width=width))
-        else:
-            box, (lower, upper) = next(carriers)
-            measured.append(_Measured((lower.position, upper.position), *meter.carrier_power(box, (lower, upper))))
-    return measured
-
-
-def _place(region: Region, edges: tuple[float, float], frame: Frame, geometry: Geometry) -> dict[str, Any]:
-    """Frequencies and samples of a region, as fields of a band."""
-    start = region.row_start * geometry.row_samples
-    stop = min(region.row_stop * geometry.row_samples, frame.valid_samples)
+def _make_bands(
+    found: _Found,
+    frame: Frame,
+    geometry: Geometry,
+    classes: Sequence[SignalClass],
+    rules: BandRules,
+    calibration: PowerCalibration | None,
+    *,
+    model: str,
+    first_id: int,
+) -> list[Band]:
+    """Bands by first sample, then by lower edge."""
+    first = found.row_start.astype(np.int64) * geometry.row_samples
+    stop = np.minimum(found.row_stop.astype(np.int64) * geometry.row_samples, frame.valid_samples)
     center = 0.0 if frame.center_freq is None else frame.center_freq
-    return {
-        "freq_lower_edge": center + geometry.edge_freq(edges[0]),
-        "freq_upper_edge": center + geometry.edge_freq(edges[1]),
-        "freq_reference": "baseband" if frame.center_freq is None else "rf",
-        "sample_start": frame.sample_start + start,
-        "sample_count": stop - start,
+    reference = "baseband" if frame.center_freq is None else "rf"
+    lower, upper = (center + geometry.edge_freq(edge) for edge in (found.lower, found.upper))
+    power_dbm = None if calibration is None else calibration.power_dbm(found.power_dbfs, lower, upper, reference)
+    order = np.lexsort((lower, first))
+    columns = {
+        "class_id": found.class_id.astype(np.int64),
+        "confidence": found.confidence,
+        "freq_lower_edge": lower,
+        "freq_upper_edge": upper,
+        "sample_start": frame.sample_start + first,
+        "sample_count": stop - first,
     }
+    optional = {
+        "power_dbfs": found.power_dbfs,
+        "snr_db": found.snr_db,
+        "power_dbm": np.full(lower.size, np.nan) if power_dbm is None else power_dbm,
+        "pulse_width": found.pulse_width,
+    }
+    values = [column[order].tolist() for column in columns.values()]
+    values += [[None if value != value else value for value in column[order].tolist()] for column in optional.values()]
+    names = [*columns, *optional]
+    own = {"freq_reference": reference, "model": model}
+    bands = []
+    for place, row in enumerate(zip(*values)):
+        fields_ = dict(zip(names, row))
+        bands.append(Band(id=first_id + place, **_named(classes[row[0]].label, row[1], rules), **fields_, **own))
+    return bands
 
 
-def _calibrated(band: Band, calibration: PowerCalibration | None) -> Band:
-    """The band with its power in dBm, where that can be known."""
-    if calibration is None or band.power_dbfs is None:
-        return band
-    edges = band.freq_lower_edge, band.freq_upper_edge
-    return replace(band, power_dbm=calibration.power_dbm(band.power_dbfs, *edges, band.freq_reference))
-
-
-def _name_or_doubt(band: Band, rules: BandRules) -> Band:
-    """The band, without its name where that is too doubtful."""
-    if band.confidence >= rules.reject.get(band.label, 0.0):
-        return band
-    return replace(band, label=UNKNOWN_LABEL, guess=band.label)
+def _named(label: str, confidence: float, rules: BandRules) -> dict[str, str]:
+    """Label of a band; ``Unknown``, and the label as a guess, where it is too doubtful."""
+    if confidence >= rules.reject.get(label, 0.0):
+        return {"label": label}
+    return {"label": UNKNOWN_LABEL, "guess": label}
 
 
 def _check_shapes(mask: np.ndarray, confidence: np.ndarray, rows: np.ndarray | None, geometry: Geometry) -> None:

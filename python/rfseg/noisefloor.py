@@ -114,14 +114,19 @@ def _free_level(mean: np.ndarray, taken: np.ndarray) -> np.ndarray:
 
 def _widened(busy: np.ndarray, leak: int) -> np.ndarray:
     """Busy pixels and those that they leak into: ``leak`` bins beside them, a row before and after."""
-    wide = busy.copy()
-    wide[1:] |= busy[:-1]
-    wide[:-1] |= busy[1:]
-    rows = wide.copy()
-    for shift in range(1, leak + 1):
-        wide[:, shift:] |= rows[:, :-shift]
-        wide[:, :-shift] |= rows[:, shift:]
-    return wide
+    rows, bins = busy.shape
+    wide = np.zeros((rows, bins + leak), bool)  # bins past the last one keep a row apart from the next
+    wide[:, :bins] = busy
+    wide[1:, :bins] |= busy[:-1]
+    wide[:-1, :bins] |= busy[1:]
+    flat, reach = wide.reshape(-1), 0
+    while reach < leak:  # what is wide by r bins becomes so by r + s, for s up to 2 r + 1
+        step = min(2 * reach + 1, leak - reach)
+        before = flat.copy()
+        flat[step:] |= before[:-step]
+        flat[:-step] |= before[step:]
+        reach += step
+    return wide[:, :bins]
 
 
 def _without_emitters(floor: np.ndarray) -> np.ndarray:

@@ -54,13 +54,16 @@ class PowerCalibration:
         """Whether it is the same at all frequencies."""
         return len(self.points) == 1
 
-    def full_scale_dbm(self, freq: float) -> float:
-        """Power that shows 0 dBFS at a frequency, dBm."""
+    def full_scale_dbm(self, freq: float | np.ndarray) -> float | np.ndarray:
+        """Power that shows 0 dBFS at a frequency, or at each of some, dBm."""
         freqs, levels = zip(*self.points)
-        return float(np.interp(freq, freqs, levels))
+        found = np.interp(freq, freqs, levels)
+        return found if np.ndim(found) else float(found)
 
-    def power_dbm(self, power_dbfs: float, lower: float, upper: float, freq_reference: str) -> float | None:
-        """Power of a band with these edges, dBm, by the calibration at its centre.
+    def power_dbm(
+        self, power_dbfs: float | np.ndarray, lower: float | np.ndarray, upper: float | np.ndarray, freq_reference: str
+    ) -> float | np.ndarray | None:
+        """Power of a band with these edges, or of each of some, dBm, by the calibration at its centre.
 
         None where the calibration depends on the frequency and the band's is not known (``baseband``).
         """

@@ -6,16 +6,14 @@ share of the row: their ratio is the width.  It holds for pulses on one frequenc
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from .geometry import Geometry, Reduction
 
-__all__ = ["can_tell_widths", "pulse_level", "width_of_energy"]
+__all__ = ["PULSE_SIDE", "can_tell_widths", "pulse_levels", "widths_of_energy"]
 
 _HANN_SUM = 1.5  # power that a tone has in all bins, over that in a bin at whose centre it is
-_SIDE = 2  # bins to either side of the strongest one that hold a tone
+PULSE_SIDE = 2  # bins to either side of the strongest one that hold a tone
 _ABOVE = 50.0  # power ratio (17 dB) to what lies beneath, below which maxima are noise's as much as the pulse's
 _LEAST = 1.2  # segments; a shorter pulse may lie half in each of two
 _FILLED = 0.85  # share of the rows between the first and the last that a single pulse fills, less the error of its width
@@ -27,48 +25,56 @@ def can_tell_widths(geometry: Geometry) -> bool:
     return {Reduction.MEAN, Reduction.MAX} <= set(geometry.reductions) and 2 * geometry.hop <= geometry.fft_size
 
 
-def pulse_level(excess: np.ndarray, beneath: np.ndarray) -> tuple[float, slice] | None:
-    """Full power of a plain pulse in all its bins, and the bins that hold it.
+def pulse_levels(excess: np.ndarray, beneath: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Full power of plain pulses in all their bins, and the place of the strongest of these.
 
     Parameters
     ----------
-    excess, beneath : float ``(F,)``
-        Maxima over the pulse's segments, less what lies beneath them, and that; linear power.
+    excess, beneath : float ``(k,)``
+        Maxima over each pulse's segments, less what lies beneath them, and that; linear power, bin by bin, pulse after pulse.
+    starts : int ``(n,)``
+        Where the bins of each begin.
 
     Returns
     -------
-    (float, slice) or None
-        None for a pulse that is weak or at the end of the bins, or has a chirp or code: its bins peak at different times.
+    (float ``(n,)``, int ``(n,)``)
+        NaN for a pulse that is weak or at the end of its bins, or has a chirp or code: its bins peak at different times.
     """
-    at = int(excess.argmax())
-    if not _SIDE <= at < excess.size - _SIDE or excess[at] <= _ABOVE * beneath[at]:
-        return None
-    ratio = float(np.sqrt(max(excess[at - 1], excess[at + 1], 0.25 * excess[at]) / excess[at]))
-    offset = (2 * ratio - 1) / (1 + ratio)  # of the tone from the bin's centre, hann window
-    level = _HANN_SUM * float(excess[at]) * ((1 - offset**2) / float(np.sinc(offset))) ** 2
-    if np.maximum(excess, 0).sum() > _PLAIN * level:
-        return None
-    return level, slice(at - _SIDE, at + _SIDE + 1)
+    counts = np.diff(starts, append=excess.size)
+    peak = np.maximum.reduceat(excess, starts)
+    is_peak = excess == np.repeat(peak, counts)
+    places = np.minimum.reduceat(np.where(is_peak, np.arange(excess.size), excess.size - 1), starts)
+    is_strong = peak > _ABOVE * beneath[places]
+    is_inside = (places >= starts + PULSE_SIDE) & (places < starts + counts - PULSE_SIDE)
+    above, below = excess[np.minimum(places + 1, excess.size - 1)], excess[np.maximum(places - 1, 0)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.sqrt(np.maximum(np.maximum(below, above), 0.25 * peak).astype(np.float64) / peak)
+        offset = (2 * ratio - 1) / (1 + ratio)  # of the tone from the bin's centre, hann window
+        levels = _HANN_SUM * peak * ((1 - offset**2) / np.sinc(offset)) ** 2
+        is_plain = np.add.reduceat(np.maximum(excess, 0), starts) <= _PLAIN * levels
+    return np.where(is_strong & is_inside & is_plain, levels, np.nan), places
 
 
-def width_of_energy(energy: float, level: float, *, noise: float, rows: int, geometry: Geometry) -> float | None:
-    """Width of a pulse, s; None where it is hardly longer than a segment or too short for so many rows.
+def widths_of_energy(
+    energy: np.ndarray, level: np.ndarray, *, noise: np.ndarray, rows: np.ndarray, geometry: Geometry
+) -> np.ndarray:
+    """Widths of pulses, s; NaN where one is hardly longer than a segment or too short for so many rows.
 
     Parameters
     ----------
-    energy : float
+    energy : float ``(n,)``
         Sum over rows and bins of the mean's excess, linear power.
-    level : float
-        See :func:`pulse_level`.
-    noise : float
+    level : float ``(n,)``
+        See :func:`pulse_levels`.
+    noise : float ``(n,)``
         Mean power of a bin beneath the pulse: the strongest of many segments is one in which it adds to the pulse.
-    rows : int
+    rows : int ``(n,)``
         That the mask shows the pulse in.
     """
     segment = geometry.fft_size / geometry.samp_rate
     width = energy / level * geometry.row_duration
-    count = max(1.0, (width - segment) * geometry.samp_rate / geometry.hop)  # segments that the pulse fills
-    most = max(0.0, math.sqrt(2 * math.log(count)) - 0.55)  # deviations that the largest of so many is from the mean
-    width *= (1 + most * math.sqrt(noise * _HANN_SUM / level / 2)) ** 2
+    count = np.maximum(1.0, (width - segment) * geometry.samp_rate / geometry.hop)  # segments that the pulse fills
+    most = np.maximum(0.0, np.sqrt(2 * np.log(count)) - 0.55)  # deviations that the largest of so many is from the mean
+    width = width * (1 + most * np.sqrt(noise * _HANN_SUM / level / 2)) ** 2
     is_one_pulse = width >= _FILLED * (rows - 2) * geometry.row_duration
-    return width if is_one_pulse and width >= _LEAST * segment else None
+    return np.where(is_one_pulse & (width >= _LEAST * segment), width, np.nan)

@@ -100,7 +100,7 @@ def bands_to_message(content: FrameBands) -> dict[str, Any]:
     if content.state is not None:
         message.update(state=content.state.value, model=content.model)
     message["watermark"] = frame.watermark
-    message["bands"] = [_known(asdict(band)) for band in content.bands]
+    message["bands"] = [_known(vars(band)) for band in content.bands]
     return _typed(message)
 
 

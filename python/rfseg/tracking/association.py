@@ -7,7 +7,7 @@ from typing import Iterable
 from ..bands import Band
 from .livetrack import LiveTrack
 
-__all__ = ["Interval", "View", "best_carrier", "best_pulsed", "relatives"]
+__all__ = ["Interval", "PulsedPlaces", "View", "best_carrier", "relatives"]
 
 Interval = tuple[float, float]  # lower and upper edge, Hz
 
@@ -65,14 +65,41 @@ def best_carrier(band: Band, tracks: Iterable[LiveTrack], *, view: View, min_ove
     return best
 
 
-def best_pulsed(band: Band, tracks: Iterable[LiveTrack]) -> LiveTrack | None:
-    """The pulsed signal whose centre is nearest to a band's, no further than the wider of their widths."""
-    best, best_score = None, -1.0
-    for track in tracks:
-        score = _nearness(track.edges, _edges(band))
-        if score >= 0.0 and score + _CONFIRMED * track.is_confirmed > best_score:
-            best, best_score = track, score + _CONFIRMED * track.is_confirmed
-    return best
+class PulsedPlaces:
+    """Where pulsed signals are: for each band of a frame is compared with all of them.
+
+    Parameters
+    ----------
+    tracks : sequence of LiveTrack
+    """
+
+    def __init__(self, tracks: Iterable[LiveTrack]) -> None:
+        self.tracks: list[LiveTrack] = []
+        self._places: list[tuple[float, float, float]] = []  # sum of edges, width, what confirmation is worth
+        for track in tracks:
+            self.add(track)
+
+    def add(self, track: LiveTrack) -> None:
+        """One more track."""
+        self.tracks.append(track)
+        self._places.append(_place_of(track))
+
+    def follow(self, place: int) -> None:
+        """The edges of a track have moved."""
+        self._places[place] = _place_of(self.tracks[place])
+
+    def nearest(self, band: Band) -> int | None:
+        """Place of the one whose centre is nearest to a band's, no further than the wider of their widths.
+
+        The distance counts by that width; confirmation is worth a tenth of it.
+        """
+        own_sum, own_width = band.freq_lower_edge + band.freq_upper_edge, band.bandwidth
+        best, best_score = None, -1.0
+        for place, (edges, width, bonus) in enumerate(self._places):
+            score = 1.0 - abs(edges - own_sum) / 2 / (width if width > own_width else own_width)
+            if score >= 0.0 and score + bonus > best_score:
+                best, best_score = place, score + bonus
+        return best
 
 
 def relatives(band_edges: Interval, tracks: Iterable[LiveTrack], *, view: View) -> list[LiveTrack]:
@@ -99,7 +126,6 @@ def _overlap(one: Interval, other: Interval) -> float:
     return common / (one[1] - one[0] + other[1] - other[0] - common) if common > 0 else 0.0
 
 
-def _nearness(one: Interval, other: Interval) -> float:
-    """1 less the distance of the centres over the larger width: at most 1, below 0 beyond that width."""
-    distance = abs(sum(one) - sum(other)) / 2
-    return 1.0 - distance / max(one[1] - one[0], other[1] - other[0])
+def _place_of(track: LiveTrack) -> tuple[float, float, float]:
+    lower, upper = track.edges
+    return lower + upper, upper - lower, _CONFIRMED * track.is_confirmed

@@ -88,7 +88,7 @@ def _pattern(t: np.ndarray, tolerance: float) -> PulsePattern:
     if t.size < _LEAST_PULSES:
         return PulsePattern(kind=PatternKind.UNKNOWN)
     periods = _candidates(t, tolerance)
-    shares = np.array([_share(t, period, tolerance) for period in periods])
+    shares = _shares(t, periods, tolerance)
     if not shares.size or shares.max() < _LEAST_SHARE:
         return _jittered(t)
     for period in periods[shares >= max(_LEAST_SHARE, _NEARLY * shares.max())]:
@@ -118,19 +118,24 @@ def _candidates(t: np.ndarray, tolerance: float) -> np.ndarray:
         differences, differences - tolerance
     )
     chosen: list[float] = []
-    while len(chosen) < _CANDIDATES and counts.max() > 0:
-        peak = differences[int(counts.argmax())]
+    while len(chosen) < _CANDIDATES and counts[best := int(counts.argmax())] > 0:
+        peak = differences[best]
         begin, end = np.searchsorted(differences, (peak - tolerance, peak + tolerance))
-        chosen.append(float(differences[begin : max(end, begin + 1)].mean()))
-        counts[np.abs(differences - peak) <= 2 * tolerance] = 0
+        near = differences[begin : max(end, begin + 1)]
+        chosen.append(float(near.sum()) / near.size)
+        begin = int(np.searchsorted(differences, peak - 3 * tolerance))
+        end = int(np.searchsorted(differences, peak + 3 * tolerance, "right"))
+        counts[begin:end][np.abs(differences[begin:end] - peak) <= 2 * tolerance] = 0
     return np.sort(chosen)
 
 
-def _share(t: np.ndarray, period: float, tolerance: float) -> float:
-    """Share of the pulses that come again after a period, of those that could."""
-    wanted = t[t + period <= t[-1] + tolerance] + period
-    hits = int(np.sum(_distance(t, wanted) <= 2 * tolerance)) if wanted.size else 0
-    return hits / wanted.size if hits >= _LEAST_HITS and wanted.size >= 0.3 * t.size else 0.0
+def _shares(t: np.ndarray, periods: np.ndarray, tolerance: float) -> np.ndarray:
+    """Share of the pulses that come again after each period, of those that could, ``(n,)``."""
+    wanted = t + periods[:, None]  # (n, pulses)
+    could = wanted <= t[-1] + tolerance
+    hits = np.count_nonzero(could & (_distance(t, wanted) <= 2 * tolerance), axis=1)
+    counts = np.count_nonzero(could, axis=1)
+    return np.where((hits >= _LEAST_HITS) & (counts >= 0.3 * t.size), hits / np.maximum(counts, 1), 0.0)
 
 
 def _distance(t: np.ndarray, wanted: np.ndarray) -> np.ndarray:

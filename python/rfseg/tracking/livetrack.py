@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import deque
 
 from ..bands import Band
 from ..geometry import ROWS, Frame, RxTime
 from .events import Track
 from .intervals import find_pattern
-from .median import StreamingMedian
+from .median import StreamingMedian, median_of
 from .rules import MOST_FRAMES
 
 __all__ = ["LiveTrack"]
@@ -19,7 +18,8 @@ _VOTE_KEPT = 0.9  # share of its votes that a label keeps from one band to the n
 _CHALLENGE = 1.5  # another label wins with this many times the votes
 _PULSES = 128  # pulses that are remembered for their interval
 _RELATIVES = 16  # parents or children that are remembered
-_MEASURES = ("freq_lower_edge", "freq_upper_edge", "power_dbfs", "power_dbm", "snr_db", "pulse_width")
+_EDGES = ("freq_lower_edge", "freq_upper_edge")
+_LEVELS = ("power_dbfs", "power_dbm", "snr_db", "pulse_width")
 
 
 class _Span:
@@ -68,9 +68,9 @@ class LiveTrack:
         self.since_event = 0  # samples since it was last spoken of
         self._start = self._stop = band.sample_start
         self._rx_time = _moment(frame, band.sample_start)
-        self._end_time: RxTime | None = None
+        self._newest = frame  # in which its last sample lies
         self._votes: dict[tuple[str, int], float] = {}
-        self._medians = {name: StreamingMedian() for name in _MEASURES}
+        self._medians = {name: StreamingMedian() for name in (*_EDGES, *_LEVELS)}
         self._lower: deque[float] = deque(maxlen=_RECENT)  # edges that were in view
         self._upper: deque[float] = deque(maxlen=_RECENT)
         self.edges = band.freq_lower_edge, band.freq_upper_edge
@@ -94,7 +94,7 @@ class LiveTrack:
         self.band_count += 1
         self._occupied.samples += max(0, stop - max(band.sample_start, self._stop))
         if stop > self._stop:
-            self._stop, self._end_time = stop, _moment(frame, stop)
+            self._stop, self._newest = stop, frame
         self._confidence += band.confidence * band.sample_count
         self._weight += band.sample_count
         self._measure(band, sees)
@@ -102,29 +102,29 @@ class LiveTrack:
         self.model = band.model
 
     def _measure(self, band: Band, sees: tuple[bool, bool]) -> None:
-        for name in _MEASURES:
+        medians = self._medians
+        for name in _LEVELS:
             value = getattr(band, name)
-            is_hidden = (name == "freq_lower_edge" and not sees[0]) or (name == "freq_upper_edge" and not sees[1])
-            if value is not None and not is_hidden:
-                self._medians[name].add(value)
-        if sees[0]:
-            self._lower.append(band.freq_lower_edge)
-        if sees[1]:
-            self._upper.append(band.freq_upper_edge)
-        low, high = min(self.edges[0], band.freq_lower_edge), max(self.edges[1], band.freq_upper_edge)
+            if value is not None:
+                medians[name].add(value)
+        lower, upper = band.freq_lower_edge, band.freq_upper_edge
+        for name, value, recent, is_seen in zip(_EDGES, (lower, upper), (self._lower, self._upper), sees):
+            if is_seen:
+                medians[name].add(value)
+                recent.append(value)
         self.edges = (
-            statistics.median(self._lower) if self._lower else low,
-            statistics.median(self._upper) if self._upper else high,
+            median_of(self._lower) if self._lower else min(self.edges[0], lower),
+            median_of(self._upper) if self._upper else max(self.edges[1], upper),
         )
 
     def _vote(self, band: Band) -> None:
-        for name in self._votes:
-            self._votes[name] *= _VOTE_KEPT
-        own = band.label, band.class_id
-        self._votes[own] = self._votes.get(own, 0.0) + band.confidence
-        best = max(self._votes, key=self._votes.__getitem__)
+        votes, own = self._votes, (band.label, band.class_id)
+        for name in votes:
+            votes[name] *= _VOTE_KEPT
+        votes[own] = votes.get(own, 0.0) + band.confidence
         current = self.label, self.class_id
-        if best != current and self._votes[best] > _CHALLENGE * self._votes.get(current, 0.0):
+        best = own if len(votes) == 1 else max(votes, key=votes.__getitem__)
+        if best != current and votes[best] > _CHALLENGE * votes.get(current, 0.0):
             self.label, self.class_id = best
             self.has_news = self.is_confirmed
 
@@ -183,7 +183,7 @@ class LiveTrack:
     def snapshot(self, samp_rate: float, *, with_pulses: bool = False) -> Track:
         """What is known now."""
         medians = {name: median.value for name, median in self._medians.items()}
-        for name, value in zip(_MEASURES, self.edges):  # of a track whose edges were never in view
+        for name, value in zip(_EDGES, self.edges):  # of a track whose edges were never in view
             if medians[name] is None:
                 medians[name] = value
         if 2 * self._medians["pulse_width"].count <= self.band_count:
@@ -198,7 +198,7 @@ class LiveTrack:
             sample_count=self.span,
             samp_rate=samp_rate,
             rx_time=self._rx_time,
-            end_time=self._end_time,
+            end_time=_moment(self._newest, self._stop),
             band_count=self.band_count,
             occupied_time=self._occupied.seconds(samp_rate),
             observed_time=self._observed.seconds(samp_rate) - self.silent / samp_rate,

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import bisect
-import statistics
+from typing import Iterable
 
-__all__ = ["StreamingMedian"]
+__all__ = ["StreamingMedian", "median_of"]
 
 _EXACT = 63  # values up to which the median is exact; odd, so that each marker is one of them
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def median_of(values: Iterable[float]) -> float:
+    """The median of a few values, at least one."""
+    ordered = sorted(values)
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 class StreamingMedian:
@@ -37,7 +43,7 @@ class StreamingMedian:
         """The median; None without values."""
         if self._heights:
             return self._heights[2]
-        return statistics.median(self._first) if self._first else None
+        return median_of(self._first) if self._first else None
 
     def add(self, value: float) -> None:
         """Count a value in."""
@@ -53,14 +59,22 @@ class StreamingMedian:
 
     def _move(self, value: float) -> None:
         heights, places = self._heights, self._places
-        heights[0], heights[4] = min(heights[0], value), max(heights[4], value)
-        cell = min(max(bisect.bisect_right(heights, value) - 1, 0), 3)
+        if value < heights[1]:
+            heights[0] = min(heights[0], value)
+            cell = 0
+        elif value >= heights[3]:
+            heights[4] = max(heights[4], value)
+            cell = 3
+        else:
+            cell = 1 if value < heights[2] else 2
         for index in range(cell + 1, 5):
             places[index] += 1
         for index in (1, 2, 3):
-            wanted = _QUANTILES[index] * (self.count - 1)
-            step = 1 if wanted - places[index] >= 1 else -1 if wanted - places[index] <= -1 else 0
-            if step and abs(places[index + step] - places[index]) > 1:
+            missing = _QUANTILES[index] * (self.count - 1) - places[index]
+            if -1 < missing < 1:
+                continue
+            step = 1 if missing > 0 else -1
+            if abs(places[index + step] - places[index]) > 1:
                 height = self._parabola(index, step)
                 if not heights[index - 1] < height < heights[index + 1]:
                     height = self._line(index, step)

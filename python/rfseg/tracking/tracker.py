@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Callable, Sequence
 
-from ..bands import Band
+from ..bands import FREQ_REFERENCES, Band
 from ..contract import ClassKind, SignalClass
 from ..errors import BandError
 from ..geometry import Frame
-from .association import View, best_carrier, best_pulsed, relatives
+from .association import PulsedPlaces, View, best_carrier, relatives
 from .events import EndReason, EventKind, TrackEvent
 from .livetrack import LiveTrack
 from .rules import TrackRules
@@ -91,7 +91,7 @@ class BandTracker:
             return TrackedFrame(bands=(), events=tuple(self.finish()))
         events = self._follow(frame)
         view = View(frame.center_freq, frame.samp_rate)
-        owners = [self._place(band, frame, view) for band in bands]
+        owners = self._place(bands, frame, view)
         self._end_frame(frame, view, counts=is_judged)
         events += self._confirm(frame)
         shown = [self._shown(owner) for owner in owners]
@@ -100,7 +100,7 @@ class BandTracker:
         if frame.last:
             events += self.finish()
         named = [
-            replace(band, track=track.number)
+            band.on_track(track.number)
             for band, track in zip(bands, shown)
             if track.is_confirmed or not self.rules.drop_unconfirmed
         ]
@@ -139,23 +139,43 @@ class BandTracker:
                 track.change_rate(before.samp_rate, frame.samp_rate)
         return events
 
-    def _place(self, band: Band, frame: Frame, view: View) -> LiveTrack:
-        """The track that a band belongs to, a new one if need be."""
-        is_pulsed = band.class_id in self._pulsed
-        same = [
-            t for t in self._live.values() if (t.is_pulsed, t.freq_reference) == (is_pulsed, band.freq_reference)
+    def _place(self, bands: Sequence[Band], frame: Frame, view: View) -> list[LiveTrack]:
+        """Add bands to their tracks, new ones if need be; each moves its track's edges before the next one is looked at."""
+        pulsed: dict[str, list[LiveTrack]] = {reference: [] for reference in FREQ_REFERENCES}
+        carriers: dict[str, list[LiveTrack]] = {reference: [] for reference in FREQ_REFERENCES}
+        for track in self._live.values():
+            (pulsed if track.is_pulsed else carriers)[track.freq_reference].append(track)
+        places = {reference: PulsedPlaces(tracks) for reference, tracks in pulsed.items()}
+        return [
+            self._add_pulse(band, frame, view, places[band.freq_reference])
+            if band.class_id in self._pulsed
+            else self._add_carrier(band, frame, view, carriers[band.freq_reference])
+            for band in bands
         ]
-        edges = band.freq_lower_edge, band.freq_upper_edge
-        if is_pulsed:
-            track = best_pulsed(band, same)
+
+    def _add_pulse(self, band: Band, frame: Frame, view: View, places: PulsedPlaces) -> LiveTrack:
+        place = places.nearest(band)
+        track = self._begin(band, frame, is_pulsed=True) if place is None else places.tracks[place]
+        track.add(band, frame, sees=view.sees_edges((band.freq_lower_edge, band.freq_upper_edge)))
+        if place is None:
+            places.add(track)
         else:
-            track = best_carrier(band, same, view=view, min_overlap=self.rules.min_overlap)
+            places.follow(place)
+        return track
+
+    def _add_carrier(self, band: Band, frame: Frame, view: View, same: list[LiveTrack]) -> LiveTrack:
+        edges = band.freq_lower_edge, band.freq_upper_edge
+        track = best_carrier(band, same, view=view, min_overlap=self.rules.min_overlap)
         if track is None:
-            parents = () if is_pulsed else tuple(t.number for t in relatives(edges, same, view=view))
-            track = LiveTrack(self._next, band, frame, is_pulsed=is_pulsed, parents=parents)
-            self._live[track.number] = track
-            self._next += 1
+            parents = tuple(t.number for t in relatives(edges, same, view=view))
+            track = self._begin(band, frame, is_pulsed=False, parents=parents)
+            same.append(track)
         track.add(band, frame, sees=view.sees_edges(edges))
+        return track
+
+    def _begin(self, band: Band, frame: Frame, *, is_pulsed: bool, parents: tuple[int, ...] = ()) -> LiveTrack:
+        track = self._live[self._next] = LiveTrack(self._next, band, frame, is_pulsed=is_pulsed, parents=parents)
+        self._next += 1
         return track
 
     def _shown(self, track: LiveTrack) -> LiveTrack:
