@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from rfseg.datatype import Datatype
 from rfseg.errors import OptionError, RecordingError
 from rfseg.geometry import RxTime
 from rfseg.recording import files as recording_files
+from rfseg.recording.background import Background
 from rfseg.recording.filerules import FileRules
 from rfseg.recording.metadata import format_datetime, make_header
 from rfseg.recording.recorder import ITEM_TYPES, Recorder
@@ -317,6 +319,25 @@ class TestQueue:
         counts = recorder.stop()
         assert (counts.written, counts.dropped, counts.recordings) == (35_000, 0, -(-35_000 // limit))
         assert [start for start, _ in spans(tmp_path)] == list(range(0, 35_000, limit))
+
+    def test_a_task_that_takes_long_leaves_room_behind_it(self):
+        gate, done, begun = threading.Event(), [], threading.Event()
+        background = Background()
+        background.submit(lambda: begun.set() or gate.wait(TIMEOUT))
+        background.submit(lambda: done.append(1))
+        third = threading.Thread(target=background.submit, args=(lambda: done.append(2),))
+        third.start()  # there is no room until the first has begun
+        deadline = time.monotonic() + TIMEOUT
+        while not background._changed._waiters:
+            assert time.monotonic() < deadline, "it does not wait"
+            time.sleep(1e-3)
+        background.start()
+        assert begun.wait(TIMEOUT)
+        third.join(TIMEOUT / 2)
+        assert not third.is_alive() and not done
+        gate.set()
+        background.stop()
+        assert done == [1, 2]
 
     def test_in_lossless_mode_the_stream_waits(self, tmp_path, gate):
         samples = ramp(100_000)

@@ -64,4 +64,5 @@ class Background:
                     return
                 self._is_working = True
                 task = self._tasks.popleft()
+                self._changed.notify_all()  # there is room for another
             task()
