@@ -16,7 +16,7 @@ import pytest
 from rfseg import __version__
 from rfseg.cli import EXIT_DONE, EXIT_FAULTS, main
 from rfseg.doctor import checks, models, packages, system
-from rfseg.doctor.findings import Finding, Level, Trial, fault, note, sound, try_python, warning
+from rfseg.doctor.findings import Finding, Level, Trial, fault, note, pip_install, sound, try_python, warning
 from rfseg.inference import MODEL_PATH_VARIABLE
 
 GNURADIO = {"gnuradio/__init__.py": "", "gnuradio/gr.py": "def version(): return '3.10.5.1'"}
@@ -73,8 +73,8 @@ def test_a_package_that_is_missing_or_old_is_a_fault(monkeypatch) -> None:
     answers = {"numpy": Trial(result="1.21.0"), "onnxruntime": Trial(error="ModuleNotFoundError: No module named 'onnxruntime'")}
     monkeypatch.setattr(packages, "try_python", lambda code, name: answers.get(name, Trial(result="99.1")))
     found = {finding.area: finding for finding in packages.check_packages()}
-    assert found["numpy"] == fault("numpy", "version 1.21.0 is older than 1.24", "pip install 'numpy>=1.24'")
-    assert found["onnxruntime"].level is Level.FAULT and found["onnxruntime"].remedy == "pip install 'onnxruntime>=1.18'"
+    assert found["numpy"] == fault("numpy", "version 1.21.0 is older than 1.24", pip_install("'numpy>=1.24'"))
+    assert found["onnxruntime"].level is Level.FAULT and found["onnxruntime"].remedy == pip_install("'onnxruntime>=1.18'")
     assert found["scipy"] == sound("scipy", "99.1")
     assert found["Python"].level is Level.OK
 
@@ -84,7 +84,7 @@ def test_an_optional_package_that_is_missing_is_a_note_with_what_is_lost(monkeyp
         packages, "try_python", lambda code, name: Trial(error="none") if name in ("torch", "PIL") else Trial(result="99")
     )
     found = {finding.area: finding for finding in packages.check_packages()}
-    assert (found["PIL"].level, found["PIL"].remedy) == (Level.NOTE, "pip install 'rfseg[data]'")
+    assert (found["PIL"].level, found["PIL"].remedy) == (Level.NOTE, pip_install("'rfseg[data]'"))
     assert "no synth, train, export and import-checkpoint" in found["torch"].text
     assert "./scripts/training" in found["torch"].remedy
 
@@ -95,7 +95,7 @@ def test_an_optional_package_that_is_missing_is_a_note_with_what_is_lost(monkeyp
 def test_a_numpy_that_gnuradio_was_not_compiled_for_is_a_fault(install) -> None:
     install({**GNURADIO, "numpy/__init__.py": "__version__ = '2.1.0'"})
     finding = only(packages.check_gnuradio())
-    assert finding == fault("GNU Radio", "3.10.5.1 is compiled against NumPy 1, this one is 2.1.0", "pip install 'numpy<2'")
+    assert finding == fault("GNU Radio", "3.10.5.1 is compiled against NumPy 1, this one is 2.1.0", pip_install("'numpy<2'"))
 
 
 def test_a_gnuradio_that_crashes_is_a_fault_and_the_doctor_survives(install) -> None:
@@ -126,6 +126,14 @@ def test_missing_blocks_are_a_fault_that_says_where_was_looked(install, tmp_path
     assert "gnuradio.rfseg does not work: ModuleNotFoundError: No module named 'gnuradio.rfseg'" in finding.text
     assert str(tmp_path / "modules" / "gnuradio") in finding.text
     assert "cmake --install build" in finding.remedy
+
+
+def test_a_source_tree_is_no_installation(install, tmp_path: Path, monkeypatch) -> None:
+    install({**GNURADIO, "gnuradio/rfseg/__init__.py": "from . import rfseg_python"})
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "modules")])
+    finding = only(packages.check_blocks())
+    assert finding.level is Level.FAULT
+    assert finding.text == f"gnuradio.rfseg is not installed; folders of gnuradio: {tmp_path / 'modules' / 'gnuradio'}"
 
 
 def test_halves_of_different_versions_are_a_fault(monkeypatch) -> None:
@@ -263,7 +271,7 @@ def test_a_folder_that_cannot_be_written_is_a_fault(monkeypatch) -> None:
     monkeypatch.chdir("/proc")  # where not even root can
     finding = next(system.check_room())
     assert finding.level is Level.FAULT
-    assert finding.text.startswith("/proc cannot be written: results") and "name one with --out" in finding.remedy
+    assert finding.text.startswith("/proc cannot be written; results") and "name one with --out" in finding.remedy
 
 
 def test_too_little_room_is_a_warning(monkeypatch) -> None:
@@ -309,7 +317,7 @@ def test_it_runs_where_nothing_else_can(install) -> None:
     faults = {finding["area"]: finding for finding in report["findings"] if finding["level"] == "fault"}
     assert {"numpy", "onnxruntime", "tqdm", "GNU Radio", "models"} <= set(faults)
     assert faults["numpy"]["text"] == "cannot be imported: ImportError: this one is broken"
-    assert faults["numpy"]["remedy"] == "pip install 'numpy>=1.24'"
+    assert faults["numpy"]["remedy"] == pip_install("'numpy>=1.24'")
     assert report["fault"] == len(faults)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from rfseg.contract import METADATA_KEY, golden_rows
 from rfseg.errors import ContractError, GeometryError
 from rfseg.inference import MODEL_PATH_VARIABLE, Session, find_model, list_models
 from rfseg.modelfile import load_contract, read_metadata
+
+
+SHIPPED = Path(__file__).resolve().parents[2] / "models" / "rf-segmenter.onnx"
 
 
 def patched(source, target, old: bytes, new: bytes):
@@ -98,6 +102,17 @@ def test_model_that_disagrees_with_its_contract_is_refused(threshold_model, tmp_
 def test_model_whose_golden_vector_fails_is_refused(threshold_model, tmp_path):
     path = patched(threshold_model, tmp_path / "drift.onnx", b'"seed": 1}', b'"seed": 9}')
     with pytest.raises(ContractError, match="fails its self-test: .* of the golden pixels agree, expected at least 99.5%"):
+        Session(path)
+
+
+def test_damage_that_leaves_nothing_but_noise_is_noticed(tmp_path):
+    content = bytearray(SHIPPED.read_bytes())
+    middle = len(content) // 2
+    for index in range(middle, middle + 4000):  # weights, of a network that then sees noise everywhere
+        content[index] ^= 0x55
+    path = tmp_path / "damaged.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ContractError, match="fails its self-test: .* of the golden .*the file or the backend is damaged"):
         Session(path)
 
 

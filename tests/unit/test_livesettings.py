@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -302,22 +304,37 @@ def test_without_gnu_radio_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_without_the_blocks_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, capsys, tmp_path: Path):
+    (tmp_path / "gnuradio/rfseg/live").mkdir(parents=True)
+    (tmp_path / "gnuradio/rfseg/live/__main__.py").touch()  # the source, of which nothing has been compiled
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     monkeypatch.setattr("sys.path", [str(tmp_path)])
     assert main(["live", "--file", "a"]) == EXIT_BAD_INPUT
     assert "rfseg live needs the blocks of gr-rfseg, which " in capsys.readouterr().err
 
 
+def test_blocks_that_cannot_be_loaded_are_told_in_one_line(tmp_path: Path):
+    for file, text in (("__init__", ""), ("rfseg/__init__", ""), ("rfseg/live/__init__", "import no_such_library"), ("rfseg/live/__main__", "")):
+        (tmp_path / "broken" / f"{file}.py").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "broken" / f"{file}.py").write_text(text)
+    command = [sys.executable, "-m", "rfseg.programs", "broken.rfseg.live.part"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (EXIT_BAD_INPUT, "")
+    assert done.stderr == (
+        "rfseg: error: broken.rfseg.live.part cannot be loaded: No module named 'no_such_library'; rfseg doctor says what to mend\n"
+    )
+
+
 def test_the_program_takes_the_place_of_this_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     (tmp_path / "gnuradio/rfseg/live").mkdir(parents=True)
     (tmp_path / "gnuradio/rfseg/live/__main__.py").touch()
+    (tmp_path / "gnuradio/rfseg/rfseg_python.so").touch()
     monkeypatch.setattr("sys.path", [str(tmp_path)])
     calls = []
     monkeypatch.setattr("os.execv", lambda program, arguments: calls.append((program, arguments)))
     assert main(["live", "--file", "a", "--json"]) == 0
     ((program, arguments),) = calls
-    assert arguments[:-1] == [program, "-m", "gnuradio.rfseg.live", "--json"]
+    assert arguments[:-1] == [program, "-m", "rfseg.programs", "gnuradio.rfseg.live", "--json"]
     assert json.loads(arguments[-1]) == {"source": {"kind": "file", "path": "a"}}
 
 

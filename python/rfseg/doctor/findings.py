@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-__all__ = ["Finding", "Level", "Trial", "fault", "note", "sound", "try_python", "warning"]
+__all__ = ["Finding", "Level", "Trial", "fault", "note", "pip_install", "sound", "try_python", "warning"]
 
 _TRIAL_SECONDS = 120.0  # the longest import on a busy machine
 
@@ -69,6 +69,11 @@ def warning(area: str, text: str, remedy: str) -> Finding:
 def fault(area: str, text: str, remedy: str) -> Finding:
     """It does not work."""
     return Finding(area=area, level=Level.FAULT, text=text, remedy=remedy)
+
+
+def pip_install(what: str) -> str:
+    """The command that installs something for this interpreter."""
+    return f"{sys.executable} -m pip install {what}"
 
 
 def try_python(code: str, *arguments: str, seconds: float = _TRIAL_SECONDS) -> Trial:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Iterator
 
-from .findings import Finding, fault, note, sound, try_python, warning
+from .findings import Finding, fault, note, pip_install, sound, try_python, warning
 
 __all__ = ["check_models", "check_providers"]
 
@@ -64,9 +65,10 @@ def check_providers() -> Iterator[Finding]:
     there, known = trial.result
     text = f"ONNX Runtime has {', '.join(there) or 'none'} of {', '.join(known)}"
     if "cpu" not in there:
-        yield fault("providers", text, "pip install --force-reinstall onnxruntime")
+        yield fault("providers", text, pip_install("--force-reinstall onnxruntime"))
     elif _NVIDIA.exists() and "cuda" not in there:
-        remedy = "pip uninstall onnxruntime, then pip install 'rfseg[gpu]'"
+        own = pip_install("'rfseg[gpu]'")
+        remedy = f"{sys.executable} -m pip uninstall onnxruntime, then {own}"
         yield note("providers", f"{text}; there is an NVIDIA driver, which is not used", remedy)
     else:
         yield sound("providers", text)

@@ -8,22 +8,21 @@ from pathlib import Path
 from typing import Iterator
 
 from .. import __version__
-from .findings import Finding, fault, note, sound, try_python, warning
+from .findings import Finding, fault, note, pip_install, sound, try_python, warning
 
 __all__ = ["check_blocks", "check_gnuradio", "check_packages"]
 
 _OLDEST_PYTHON = (3, 10)
 _NEEDED = {"numpy": "1.24", "scipy": "1.10", "onnxruntime": "1.18", "tqdm": "4.60"}  # as in pyproject.toml
 _OPTIONAL = {
-    "matplotlib": ("pictures (rfseg segment, evaluate --out, bench)", "pip install 'rfseg[picture]'"),
-    "PIL": ("published datasets and sheets (rfseg dataset, synth --sheet)", "pip install 'rfseg[data]'"),
-    "zmq": ("feeds and commands by ZeroMQ", "pip install 'rfseg[feeds]'"),
-    "paho.mqtt.client": ("feeds by MQTT", "pip install 'rfseg[feeds]'"),
-    "torch": (
-        "synth, train, export and import-checkpoint",
-        "pip install 'rfseg[train]'; in a checkout ./scripts/training makes .venv-train, apart from GNU Radio's NumPy",
-    ),
-}
+    "matplotlib": ("pictures (rfseg segment, evaluate --out, bench)", "picture"),
+    "PIL": ("published datasets and sheets (rfseg dataset, synth --sheet)", "data"),
+    "zmq": ("feeds and commands by ZeroMQ", "feeds"),
+    "paho.mqtt.client": ("feeds by MQTT", "feeds"),
+    "torch": ("synth, train, export and import-checkpoint", "train"),
+}  # use and extra of rfseg
+_TRAINING = "in a checkout ./scripts/training, which makes .venv-train, apart from GNU Radio's NumPy; elsewhere "
+_OLDER_NUMPY = pip_install("'numpy<2'")
 _VERSION = "import importlib, sys\nm = importlib.import_module(sys.argv[1]); result = getattr(m, '__version__', '')"
 _GNURADIO = "from gnuradio import gr\nimport numpy\nresult = [gr.version(), numpy.__version__]"
 _BLOCKS = """
@@ -46,16 +45,17 @@ def check_packages() -> Iterator[Finding]:
     for name, oldest in _NEEDED.items():
         trial = try_python(_VERSION, name)
         if trial.has_failed:
-            yield fault(name, f"cannot be imported: {trial.error}", f"pip install '{name}>={oldest}'")
+            yield fault(name, f"cannot be imported: {trial.error}", pip_install(f"'{name}>={oldest}'"))
         elif _parts(trial.result) < _parts(oldest):
-            yield fault(name, f"version {trial.result} is older than {oldest}", f"pip install '{name}>={oldest}'")
+            yield fault(name, f"version {trial.result} is older than {oldest}", pip_install(f"'{name}>={oldest}'"))
         else:
             yield sound(name, trial.result)
-    for name, (use, remedy) in _OPTIONAL.items():
+    for name, (use, extra) in _OPTIONAL.items():
         trial = try_python(_VERSION, name)
         package = name.split(".")[0]
         if trial.has_failed:
-            yield note(package, f"not there: no {use}", remedy)
+            remedy = pip_install(f"'rfseg[{extra}]'")
+            yield note(package, f"not there: no {use}", _TRAINING + remedy if extra == "train" else remedy)
         else:
             yield sound(package, trial.result or "there")
 
@@ -68,13 +68,13 @@ def check_gnuradio() -> Iterator[Finding]:
         if "No module named 'gnuradio'" in trial.error:
             yield note("GNU Radio", f"{sys.executable} has none: no blocks, no rfseg live", remedy)
         else:
-            yield fault("GNU Radio", f"cannot be imported: {trial.error}", f"{remedy}; pip install 'numpy<2' in it")
+            yield fault("GNU Radio", f"cannot be imported: {trial.error}", f"{remedy}; {_OLDER_NUMPY} in it")
         return
     version, numpy = trial.result
     if not version.startswith("3.10."):
         yield fault("GNU Radio", f"is {version}, expected 3.10.x", "use Debian 12 or another system with GNU Radio 3.10")
     elif _parts(numpy) >= (2,):
-        yield fault("GNU Radio", f"{version} is compiled against NumPy 1, this one is {numpy}", "pip install 'numpy<2'")
+        yield fault("GNU Radio", f"{version} is compiled against NumPy 1, this one is {numpy}", _OLDER_NUMPY)
     else:
         yield sound("GNU Radio", f"{version}, with NumPy {numpy}")
 
@@ -86,8 +86,10 @@ def check_blocks() -> Iterator[Finding]:
     trial = try_python(_BLOCKS)
     remedy = "build and install them for this interpreter: ./scripts/demo in the checkout, or cmake --install build"
     if trial.has_failed:
-        places = ", ".join(_gnuradio_folders()) or "none"
-        yield fault("blocks", f"gnuradio.rfseg does not work: {trial.error}; folders of gnuradio: {places}", remedy)
+        folders = _gnuradio_folders()
+        is_there = any(any(Path(folder).glob("rfseg/rfseg_python*.so")) for folder in folders)
+        text = f"gnuradio.rfseg does not work: {trial.error}" if is_there else "gnuradio.rfseg is not installed"
+        yield fault("blocks", f"{text}; folders of gnuradio: {', '.join(folders) or 'none'}", remedy)
         return
     module, libraries, version, library = trial.result
     built = [Path(path).name.partition(".so.")[2] for path in libraries]

@@ -95,10 +95,10 @@ def check_scheduling() -> Iterator[Finding]:
 def check_room() -> Iterator[Finding]:
     """Where results and GNU Radio's buffers go: may it be written, and is there room?"""
     folder = Path.cwd()
-    for place, use in ((folder, "results (--out is beside it by default)"), (Path(tempfile.gettempdir()), "temporary files")):
+    for place, use in ((folder, "results go there unless --out names another folder"), (Path(tempfile.gettempdir()), "temporary files go there")):
         if not _can_write(place):
             remedy = "run rfseg in a folder of your own, or name one with --out" if place == folder else "set TMPDIR to a folder of your own"
-            yield fault("folders", f"{place} cannot be written: {use}", remedy)
+            yield fault("folders", f"{place} cannot be written; {use}", remedy)
         else:
             free = shutil.disk_usage(place).free
             text = f"{place} can be written, {free / 1e9:.1f} GB free"
