@@ -138,8 +138,8 @@ def test_the_compiled_flowgraph_finds_what_the_library_finds(compiled, recording
 
 def test_the_compiled_live_chain_ends_and_reports(compiled, recording):
     done = run(
-        compiled / "live_chain.py", "--recording", recording.with_suffix(".sigmf-data"),
-        "--samp-rate", SAMP_RATE, "--model", MODEL, "--samples", 3 * SAMPLES,
+        compiled / "live_chain.py", "--recording", recording, "--samp-rate", SAMP_RATE, "--model", MODEL,
+        "--samples", 3 * SAMPLES,
     )  # fmt: skip
     assert "band_start" in done.stdout and "(event . progress)" in done.stdout
 
