@@ -105,7 +105,8 @@ class BandMeter:
         """Linear power of the wanted reduction, or of the first one where the rows lack it, float32 ``(T, F)``."""
         reductions = self._geometry.reductions
         channel = reductions.index(reduction) if reduction in reductions else 0
-        return np.exp(self._rows[channel] * _NEPERS_PER_DB)
+        nepers = self._rows[channel] * _NEPERS_PER_DB
+        return np.exp(nepers, out=nepers)
 
     def _power(self, profile: np.ndarray, edges: tuple[float, float], leaked: float) -> tuple[float, float | None]:
         first, last = max(0, int(edges[0])), min(profile.size, int(np.ceil(edges[1])))

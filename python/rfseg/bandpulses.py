@@ -80,7 +80,8 @@ class PulseMeter:
             return PulseMeasures(*np.zeros((5, 0)))
         columns = _Columns(boxes, self._mean.shape[1])
         near, counts = self._near(boxes.row_starts)
-        beneath = _median(self._peak[near[columns.owners], columns.bins[:, None]], counts[columns.owners])
+        near_peaks = _pixels(self._peak, near[columns.owners], columns.bins[:, None])  # (k, 16)
+        beneath = _median(near_peaks, counts[columns.owners])
         lower, upper = self._edges(boxes, columns, beneath)
         power, snr = self._power(boxes, columns, lower, upper)
         width = self._widths(boxes, columns, beneath, near, counts)
@@ -124,9 +125,9 @@ class PulseMeter:
         if not told.size:
             return widths
         bins = columns.bins[places[told]][:, None] + np.arange(-PULSE_SIDE, PULSE_SIDE + 1)  # (m, b)
-        under = _median(self._mean[near[told][:, None, :], bins[:, :, None]], counts[told][:, None])  # (m, b)
+        under = _median(_pixels(self._mean, near[told][:, None, :], bins[:, :, None]), counts[told][:, None])  # (m, b)
         owners, rows = ranges(first[told], stop[told])
-        above = (self._mean[rows[:, None], bins[owners]] - under[owners]).sum(axis=1, dtype=np.float64)
+        above = (_pixels(self._mean, rows[:, None], bins[owners]) - under[owners]).sum(axis=1, dtype=np.float64)
         widths[told] = widths_of_energy(
             np.add.reduceat(above, starts_of((stop - first)[told])),
             levels[told],
@@ -141,7 +142,7 @@ class PulseMeter:
         last = len(self._mean) - 1
         before, after = np.maximum(boxes.row_starts - 1, 0), np.minimum(boxes.row_stops, last)
         is_free = [
-            ~np.logical_or.reduceat(self._pulsed[rows[columns.owners], columns.bins], columns.starts)
+            ~np.logical_or.reduceat(_pixels(self._pulsed, rows[columns.owners], columns.bins), columns.starts)
             for rows in (before, after)
         ]
         return np.where(is_free[0], before, boxes.row_starts), np.where(is_free[1], after + 1, boxes.row_stops)
@@ -178,7 +179,12 @@ class _Columns:
         """Each column reduced over rows ``first`` to ``stop`` of its box, ``(k,)``."""
         first, stop = first[self.owners], stop[self.owners]
         owners, rows = ranges(first, stop)
-        return reduction.reduceat(values[rows, self.bins[owners]], starts_of(stop - first))
+        return reduction.reduceat(_pixels(values, rows, self.bins[owners]), starts_of(stop - first))
+
+
+def _pixels(values: np.ndarray, rows: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """``values[rows, bins]``, in a fraction of the time."""
+    return values.reshape(-1).take(rows * values.shape[1] + bins)
 
 
 def _median(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
