@@ -49,6 +49,8 @@ def locate(path: Path, *, is_raw: bool) -> tuple[Source, dict[str, Any]]:
     OSError
         If a file cannot be read.
     """
+    if not path.name:  # the current folder, or the root
+        raise RecordingError(_no_recording(path))
     if path.name.endswith(_OTHER_SUFFIXES):
         raise RecordingError(f"{path} is a compressed archive or a collection; unpack it and name one .sigmf-meta file")
     archive = path if path.suffix == _ARCHIVE_SUFFIX else path.with_name(path.name + _ARCHIVE_SUFFIX)
@@ -64,8 +66,7 @@ def locate(path: Path, *, is_raw: bool) -> tuple[Source, dict[str, Any]]:
             raise RecordingError(f"{meta_path} describes {named!r}, which is missing; put it into {meta_path.parent}")
         return _whole_file(meta_path.stem, data_path, meta_path), metadata
     if not path.is_file() or path.suffix == META_SUFFIX:
-        kind = "is a folder" if path.is_dir() else "does not exist"
-        raise RecordingError(f"recording {str(path)!r} {kind}; give a .sigmf-meta file, or a file of raw IQ")
+        raise RecordingError(_no_recording(path))
     if not is_raw:
         raise RecordingError(
             f"{path} has no {meta_path.name} beside it, so its rate and its datatype are unknown; give both, such as"
@@ -73,6 +74,11 @@ def locate(path: Path, *, is_raw: bool) -> tuple[Source, dict[str, Any]]:
         )
     made = {"global": {"core:version": SIGMF_VERSION}, "captures": [{"core:sample_start": 0}], "annotations": []}
     return _whole_file(path.stem, path, None), made
+
+
+def _no_recording(path: Path) -> str:
+    kind = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
+    return f"recording {str(path)!r} {kind}; give a .sigmf-meta file, or a file of raw IQ"
 
 
 def _whole_file(name: str, data_path: Path, meta_path: Path | None) -> Source:

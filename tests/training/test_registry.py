@@ -16,7 +16,7 @@ def test_every_name_builds_a_network_of_its_stride(name):
         network = make_network(name, 2).eval()
         size = 2 * architecture.stride
         assert network(torch.zeros(2, 3, size, architecture.stride)).shape == (2, 2, size, architecture.stride)
-        if name != "rf-segmenter":
+        if name != "rf-segmenter" and architecture.stride > 1:
             with pytest.raises(GeometryError, match=f"does not fit the network's stride of {architecture.stride}"):
                 network(torch.zeros(2, 3, size, architecture.stride + architecture.stride // 2))
 
@@ -30,5 +30,5 @@ def test_the_published_form_has_the_published_head_and_rates():
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(OptionError, match="network 'unet' is unknown; choose one of rf-segmenter, os-net, prmnet, rpmsn"):
+    with pytest.raises(OptionError, match="network 'unet' is unknown; choose one of .*rf-segmenter, os-net, prmnet, rpmsn"):
         make_network("unet")

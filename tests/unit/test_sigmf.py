@@ -272,6 +272,9 @@ def test_files_that_are_no_recording_are_refused(
 
 
 def test_a_folder_and_an_empty_file_are_refused(tmp_path: Path) -> None:
+    for path, kind in ((".", "is a folder"), ("/", "is a folder"), ("/dev/zero", "is no regular file")):
+        with pytest.raises(RecordingError, match=f"recording '{path}' {kind}; give a .sigmf-meta file"):
+            open_recording(path, samp_rate=1e6, datatype="ci8")
     with pytest.raises(RecordingError, match="is a folder; give a .sigmf-meta file"):
         open_recording(tmp_path)
     (tmp_path / "empty.iq").touch()

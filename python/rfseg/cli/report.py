@@ -46,10 +46,14 @@ class Report:
     @property
     def warnings(self) -> list[str]:
         """What the user should know although the run succeeded."""
-        if not self.non_finite:
-            return self.notes
-        share = f"{self.non_finite} of {self.recording.sample_count} samples"
-        return [*self.notes, f"{share} are NaN or infinite and were read as 0; check the recorder or the datatype"]
+        count, warnings = self.recording.sample_count, list(self.notes)
+        if self.recording.duration < self.contract.frame_duration_range[0]:
+            shortest = f"{self.contract.frame_duration_range[0] * 1e3:g} ms"
+            warnings.append(f"{count} samples are less than the shortest frame of {shortest}; too little to find anything in")
+        if self.non_finite:
+            share = f"{self.non_finite} of {count} samples"
+            warnings.append(f"{share} are NaN or infinite and were read as 0; check the recorder or the datatype")
+        return warnings
 
     def headline(self) -> str:
         """Recording, model and frames in one line."""
