@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 __all__ = ["find_guards"]
 
@@ -33,9 +34,8 @@ def find_guards(profile: np.ndarray, support: np.ndarray) -> list[Interval]:
     if support.min() > support.max() - least_doubt:  # no doubts, no guards
         return []
     found: list[Interval] = []
-    for bottom in range(1, profile.size - 1):
-        if profile[bottom] > profile[max(0, bottom - _REACH) : bottom + _REACH + 1].min():
-            continue
+    lowest = ndimage.minimum_filter1d(profile, 2 * _REACH + 1, mode="nearest")
+    for bottom in (np.flatnonzero(profile[1:-1] <= lowest[1:-1]) + 1).tolist():
         for depth, doubt in _EVIDENCE:
             below, above = _side(profile[bottom::-1], depth), _side(profile[bottom:], depth)
             if below is None or above is None:

@@ -114,9 +114,7 @@ def carrier_regions(
     """
     carriers = [i for i, c in enumerate(classes) if c.kind is ClassKind.CARRIER]
     regions = []
-    for box, inside in _connected(_solid(mask, carriers, classes, rules)):
-        if inside.shape[0] < rules.min_rows or inside.shape[1] < rules.min_bins:
-            continue
+    for box, inside in _connected(_solid(mask, carriers, classes, rules), rules):
         owners = _vote(mask[box], confidence[box], inside, carriers, rules.min_bins)
         for class_id, start, stop in _runs(owners):
             bins = box[1].start + start, box[1].start + stop
@@ -188,15 +186,16 @@ def _solid(
     return solid
 
 
-def _connected(solid: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
-    """Regions of pixels that touch by their sides: the rectangle around each, and which of its pixels are in it."""
+def _connected(solid: np.ndarray, rules: RegionRules) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    """Regions of pixels that touch by their sides: the rectangle around each, if it is large enough, and the pixels in it."""
     firsts = np.flatnonzero((solid[1:] != solid[:-1]).any(axis=1)) + 1
     firsts = np.concatenate([[0], firsts, [len(solid)]])  # of rows that are alike; one of them stands for all
     labelled, _ = ndimage.label(solid[firsts[:-1]])
     for index, (time, freq) in enumerate(ndimage.find_objects(labelled), start=1):
-        lengths = np.diff(firsts[time.start : time.stop + 1])
         rows = slice(int(firsts[time.start]), int(firsts[time.stop]))
-        yield (rows, freq), np.repeat(labelled[time, freq] == index, lengths, axis=0)
+        if rows.stop - rows.start >= rules.min_rows and freq.stop - freq.start >= rules.min_bins:
+            lengths = np.diff(firsts[time.start : time.stop + 1])
+            yield (rows, freq), np.repeat(labelled[time, freq] == index, lengths, axis=0)
 
 
 def _filled(own: np.ndarray, pulsed: np.ndarray, gap: int) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rfseg.bandguards import _side as side
+from rfseg.bandguards import find_guards
 from rfseg.bandpulses import PulseMeter
 from rfseg.bandregions import RegionRules, carrier_regions, pulse_boxes
 from rfseg.bandregions import _filled as filled
@@ -199,3 +201,37 @@ def test_busy_pixels_reach_so_many_bins_and_a_row(leak):
     for row, bin_ in np.argwhere(busy):
         wanted[max(0, row - 1) : row + 2, max(0, bin_ - leak) : bin_ + leak + 1] = True
     np.testing.assert_array_equal(widened(busy, leak), wanted)
+
+
+# -- guard bands
+
+
+def slow_guards(profile: np.ndarray, support: np.ndarray) -> list[tuple[int, int]]:
+    """Guard bands, looked for at every bin."""
+    found = []
+    for bottom in range(1, profile.size - 1):
+        is_lowest = profile[bottom] == profile[max(0, bottom - 7) : bottom + 8].min()
+        for depth, doubt in ((5.0, 0.07), (2.0, 0.25)):
+            below, above = side(profile[bottom::-1], depth), side(profile[bottom:], depth)
+            if is_lowest and below is not None and above is not None:
+                start, stop = bottom - below, bottom + above + 1
+                sure = min(np.median(support[max(0, start - 12) : start]), np.median(support[stop : stop + 12]))
+                if support[start - 1 : stop + 1].min() <= sure - doubt:
+                    found.append((start, stop))
+                    break
+    return found
+
+
+def test_guard_bands_are_those_that_a_look_at_every_bin_finds():
+    rng = np.random.default_rng(7)
+    count = 0
+    for _ in range(300):
+        profile = rng.gamma(20, 1 / 20, int(rng.integers(1, 120))).astype(np.float32)
+        for _ in range(int(rng.integers(0, 4))):
+            at = int(rng.integers(profile.size))
+            profile[at : at + int(rng.integers(1, 6))] *= 10 ** -rng.uniform(0, 2)
+        support = 0.9 - rng.uniform(0, 0.6) * (profile < 0.5)
+        found = find_guards(profile, support)
+        assert found == slow_guards(profile, support)
+        count += len(found)
+    assert count > 50
