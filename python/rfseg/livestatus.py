@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from typing import Any, Mapping
 
 __all__ = ["LiveStatus", "status_line", "status_to_json", "totals_line"]
 
@@ -111,8 +112,7 @@ def status_line(status: LiveStatus) -> str:
     if status.lag >= _NOTABLE_LAG:
         parts.append(f"{status.lag:.1f} s behind")
     if status.recording is not None:
-        lost = status.recording["dropped"] + status.recording["refused"]
-        parts.append(f"{status.recording['recordings']} recordings" + (f" ({lost} samples lost)" if lost else ""))
+        parts.append(f"{status.recording['recordings']} recordings{_lost(status.recording, 'samples')}")
         if status.recording["stopped"]:
             parts.append("recording has stopped")
     lost = sum(feed["dropped"] + feed["refused"] for feed in status.feeds)
@@ -121,10 +121,15 @@ def status_line(status: LiveStatus) -> str:
     return f"{status.uptime:.0f} s: " + ", ".join(parts)
 
 
+def _lost(counts: Mapping[str, Any], what: str) -> str:
+    lost = counts["dropped"] + counts["refused"]
+    return f" ({lost} {what} lost)" if lost else ""
+
+
 def totals_line(status: LiveStatus, reason: str) -> str:
     """What is said at the end."""
-    feeds = "".join(f"; {feed['sent']} messages to {feed['destination']}" for feed in status.feeds)
-    recorded = "" if status.recording is None else f"; {status.recording['recordings']} recordings"
+    feeds = "".join(f"; {feed['sent']} messages to {feed['destination']}{_lost(feed, 'messages')}" for feed in status.feeds)
+    recorded = "" if status.recording is None else f"; {status.recording['recordings']} recordings{_lost(status.recording, 'samples')}"
     return (
         f"{reason} after {status.uptime:.1f} s: {status.samples} samples, {status.frames} frames ({status.inferred} inferred,"
         f" {_skipped(status)}{status.dropped} dropped, {status.failed} failed), {status.bands} bands, {status.tracks} tracks,"

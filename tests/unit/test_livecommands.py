@@ -69,7 +69,7 @@ def test_frames_left_out_on_purpose_are_told_apart_from_dropped_ones():
 def test_the_totals_say_why_it_ended():
     assert totals_line(STATUS, "stopped by SIGTERM") == (
         "stopped by SIGTERM after 12.0 s: 240000000 samples, 600 frames (598 inferred, 2 dropped, 0 failed), 1200 bands,"
-        " 3 tracks, 0 overflows; 6 messages to file:a"
+        " 3 tracks, 0 overflows; 6 messages to file:a (3 messages lost)"
     )
 
 
