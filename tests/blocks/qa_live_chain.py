@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -11,11 +12,8 @@ SAMP_RATE = 15.36e6  # Hz; what the blocks are told
 PACE = SAMP_RATE / 5  # samples in a second of the clock, so that a machine with other work keeps up
 FRAME_DURATION = 2e-3  # s
 FRAME_TIME = FRAME_DURATION * SAMP_RATE / PACE  # s of the clock
-RADIO_BUFFER = 0.5  # s; what a radio and its driver hold before they overflow
-# Other processes may take the processor from source, chain and sink alike.  A source that waits for
-# inference lags by several times the length of the stream, in each attempt.
-ATTEMPTS = 3
 SECONDS = 2.0  # of the clock
+PATIENCE = 30.0  # s; far longer than anything here takes
 
 
 def play(kit, chain, *, seconds: float = SECONDS):
@@ -37,30 +35,16 @@ def play(kit, chain, *, seconds: float = SECONDS):
         top.msg_connect(chain, port, log, "in")
     kit.run(top, timeout=seconds + 15.0)
     assert (sink.received, sink.differing) == (count, 0)
-    return source, sink, {port: log.messages for port, log in logs.items()}
-
-
-def play_until_on_time(kit, make_chain, *, seconds: float = SECONDS):
-    """Play up to three times, until the source was never held up; returns that or the last attempt."""
-    for _ in range(ATTEMPTS):
-        chain = make_chain()
-        source, sink, messages = play(kit, chain, seconds=seconds)
-        if source.largest_lag < RADIO_BUFFER:
-            break
-    return chain, source, sink, messages
+    return sink, {port: log.messages for port, log in logs.items()}
 
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest"])
-def test_starved_inference_drops_frames_and_never_holds_the_source_up(kit, stub_session, policy):
+def test_starved_inference_drops_frames_and_tells_of_each(kit, stub_session, policy):
     stub_session.delay = 10 * FRAME_TIME
-
-    def make_chain():
-        stub_session.runs = 0
-        return rfseg.rf_segmenter(
-            SAMP_RATE, model=stub_session, frame_duration=FRAME_DURATION, mode="live", queue_depth=3, policy=policy
-        )
-
-    chain, source, sink, messages = play_until_on_time(kit, make_chain)
+    chain = rfseg.rf_segmenter(
+        SAMP_RATE, model=stub_session, frame_duration=FRAME_DURATION, mode="live", queue_depth=3, policy=policy
+    )
+    sink, messages = play(kit, chain)
 
     frames = messages["bands"]
     states = [m["state"] for m in frames]
@@ -71,12 +55,10 @@ def test_starved_inference_drops_frames_and_never_holds_the_source_up(kit, stub_
     assert (states.count("inferred"), states.count("dropped")) == (chain.inferred(), chain.dropped())
     assert chain.frames() == len(frames) and chain.failed() == 0
     assert stub_session.runs == chain.inferred()
-    assert chain.dropped() > 0.5 * chain.frames()
     assert all(bool(m["bands"]) == (m["state"] == "inferred") for m in frames)
 
     starts = sum(key == "band_start" for _, key, _ in sink.tags)
     assert starts + len(messages["late"]) == chain.bands()
-    assert source.largest_lag < RADIO_BUFFER
 
     final = [m for m in messages["status"] if m["event"] == "progress"][-1]
     assert (final["frames"], final["dropped"], final["failed"]) == (chain.frames(), chain.dropped(), 0)
@@ -94,7 +76,7 @@ def test_bands_that_come_after_the_hold_are_published_as_late_and_not_moved(kit,
         queue_depth=1,
         hold=5 * FRAME_TIME,
     )
-    _, sink, messages = play(kit, chain, seconds=1.0)
+    sink, messages = play(kit, chain, seconds=1.0)
 
     found = [band for m in messages["bands"] for band in m["bands"]]
     tagged = [offset for offset, key, _ in sink.tags if key == "band_start"]
@@ -104,7 +86,7 @@ def test_bands_that_come_after_the_hold_are_published_as_late_and_not_moved(kit,
     assert all(band["released"] > band["sample_start"] for band in late)
 
 
-def test_finding_bands_slowly_drops_frames_and_never_holds_the_source_up(kit, threshold_model, monkeypatch):
+def test_finding_bands_slowly_drops_frames_and_tells_of_each(kit, threshold_model, monkeypatch):
     names = rfseg.mask_to_bands.__init__.__globals__
     find = names["bands_of_mask"]
 
@@ -114,29 +96,50 @@ def test_finding_bands_slowly_drops_frames_and_never_holds_the_source_up(kit, th
 
     monkeypatch.setitem(names, "bands_of_mask", find_slowly)
 
-    def make_chain():
-        return rfseg.rf_segmenter(SAMP_RATE, model=threshold_model, frame_duration=FRAME_DURATION, mode="live")
-
-    chain, source, sink, messages = play_until_on_time(kit, make_chain)
+    chain = rfseg.rf_segmenter(SAMP_RATE, model=threshold_model, frame_duration=FRAME_DURATION, mode="live")
+    _, messages = play(kit, chain)
     states = [m["state"] for m in messages["bands"]]
     assert [m["index"] for m in messages["bands"]] == list(range(len(states)))
     assert (states.count("inferred"), states.count("dropped")) == (chain.inferred(), chain.dropped())
     assert chain.inferred() + chain.dropped() == chain.frames() == len(states)
-    assert chain.dropped() > 0.5 * chain.frames()
-    assert source.largest_lag < RADIO_BUFFER
+    assert chain.dropped() > 0
+
+
+@pytest.mark.parametrize("culprit", ["inference", "bands"])
+def test_while_one_frame_takes_for_ever_all_samples_go_on(kit, stub_session, monkeypatch, culprit):
+    names = rfseg.mask_to_bands.__init__.__globals__
+    find, gate = names["bands_of_mask"], threading.Event()
+    monkeypatch.setitem(names, "bands_of_mask", lambda *args, **kwargs: gate.wait(PATIENCE) and find(*args, **kwargs))
+    if culprit == "inference":
+        stub_session.gate.clear()
+        gate.set()
+    iq = kit.noise(40 * int(FRAME_DURATION * SAMP_RATE) + 777, level_db=-60.0, seed=1)
+    chain = rfseg.rf_segmenter(
+        SAMP_RATE, model=stub_session, frame_duration=FRAME_DURATION, mode="live", queue_depth=2, hold=5e-3
+    )
+    top, source, sink = gr.top_block(), kit.array_source(iq, is_open=True), kit.compare_sink(iq)
+    top.connect(source, chain, sink)
+    top.start()
+    deadline = time.monotonic() + PATIENCE / 2
+    while sink.received < len(iq):
+        assert time.monotonic() < deadline, "samples wait for what hangs"
+        time.sleep(1e-3)
+    assert chain.inferred() == 0 or culprit == "bands"
+    stub_session.gate.set()
+    gate.set()
+    source.end.set()
+    top.wait()
+    assert (sink.received, sink.differing) == (len(iq), 0)
 
 
 def test_a_model_that_keeps_up_loses_nothing(kit, threshold_model):
-    def make_chain():
-        return rfseg.rf_segmenter(
-            SAMP_RATE, model=threshold_model, frame_duration=20e-3, mode="live", hold=5.0, queue_depth=50
-        )
-
-    chain, source, sink, messages = play_until_on_time(kit, make_chain, seconds=1.0)
+    chain = rfseg.rf_segmenter(
+        SAMP_RATE, model=threshold_model, frame_duration=20e-3, mode="live", hold=30.0, queue_depth=50
+    )
+    sink, messages = play(kit, chain, seconds=1.0)
     assert chain.dropped() == chain.late_bands() == 0
     assert {m["state"] for m in messages["bands"]} == {"inferred"}
     assert sum(key == "band_start" for _, key, _ in sink.tags) == chain.bands() == chain.frames()
-    assert source.largest_lag < RADIO_BUFFER
 
 
 def test_live_and_lossless_find_the_same_bands_where_nothing_is_dropped(kit, threshold_model):

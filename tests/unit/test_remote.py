@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,16 @@ def serving(session, address: str = "tcp://127.0.0.1:*"):
         endpoints.append(endpoint)
         bound.set()
 
-    thread = threading.Thread(target=serve, args=(session, address), kwargs={"stop": stop, "on_bound": on_bound})
+    def run() -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not bound.is_set():
+            try:
+                serve(session, address, stop=stop, on_bound=on_bound)
+            except RemoteError:  # ZeroMQ lets go of a port some time after its socket was closed
+                assert time.monotonic() < deadline
+                time.sleep(1e-2)
+
+    thread = threading.Thread(target=run)
     thread.start()
     try:
         assert bound.wait(PATIENCE)
