@@ -97,6 +97,13 @@ def test_help_needs_no_package_but_pythons_own() -> None:
     assert (run.returncode, run.stderr) == (0, "")
 
 
+def test_a_package_that_is_broken_is_told_in_one_line() -> None:
+    code = "import sys\nsys.modules['numpy'] = None\nfrom rfseg.cli import main\nsys.exit(main(['models']))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
+    assert run.returncode == EXIT_BAD_INPUT
+    assert run.stderr == "rfseg: error: import of numpy halted; None in sys.modules; rfseg doctor says what to mend\n"
+
+
 def test_values_of_no_use_are_refused_with_the_value(capsys) -> None:
     cases = {
         ("segment", "a", "--frame-ms", "0"): "argument --frame-ms: '0' is not above 0",

@@ -98,6 +98,12 @@ def test_a_numpy_that_gnuradio_was_not_compiled_for_is_a_fault(install) -> None:
     assert finding == fault("GNU Radio", "3.10.5.1 is compiled against NumPy 1, this one is 2.1.0", pip_install("'numpy<2'"))
 
 
+def test_a_gnuradio_that_such_a_numpy_keeps_from_starting_is_the_same_fault(install) -> None:
+    install({"gnuradio/__init__.py": "raise ImportError('initialization failed')", "numpy/__init__.py": "__version__ = '2.1.0'"})
+    finding = only(packages.check_gnuradio())
+    assert finding == fault("GNU Radio", "it is compiled against NumPy 1, this one is 2.1.0", pip_install("'numpy<2'"))
+
+
 def test_a_gnuradio_that_crashes_is_a_fault_and_the_doctor_survives(install) -> None:
     install({"gnuradio/__init__.py": "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"})
     finding = only(packages.check_gnuradio())
@@ -297,7 +303,7 @@ def test_findings_are_printed_with_their_remedies_and_decide_the_exit_code(monke
         "fault   c             broken",
         "                      -> mend it",
         "",
-        "1 faults, 0 warnings, 1 notes",
+        "1 fault, 0 warnings, 1 note",
     ]
     assert main(["doctor", "--quiet"]) == EXIT_FAULTS
     assert "fine" not in capsys.readouterr().out

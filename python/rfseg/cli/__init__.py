@@ -86,6 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RfsegError as error:
         print(f"rfseg: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
+    except ImportError as error:  # of a package that is there and broken; what is missing has been told
+        print(f"rfseg: error: {error}; rfseg doctor says what to mend", file=sys.stderr)
+        return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("rfseg: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"findings": [finding.to_json() for finding in findings], **counts}, indent=2))
     else:
-        print(f"\n{counts['fault']} faults, {counts['warning']} warnings, {counts['note']} notes")
+        print("\n" + ", ".join(f"{counts[name]} {name}{'s' * (counts[name] != 1)}" for name in ("fault", "warning", "note")))
     return EXIT_FAULTS if counts["fault"] else EXIT_DONE
 
 

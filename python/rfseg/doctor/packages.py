@@ -22,7 +22,6 @@ _OPTIONAL = {
     "torch": ("synth, train, export and import-checkpoint", "train"),
 }  # use and extra of rfseg
 _TRAINING = "in a checkout ./scripts/training, which makes .venv-train, apart from GNU Radio's NumPy; elsewhere "
-_OLDER_NUMPY = pip_install("'numpy<2'")
 _VERSION = "import importlib, sys\nm = importlib.import_module(sys.argv[1]); result = getattr(m, '__version__', '')"
 _GNURADIO = "from gnuradio import gr\nimport numpy\nresult = [gr.version(), numpy.__version__]"
 _BLOCKS = """
@@ -67,16 +66,23 @@ def check_gnuradio() -> Iterator[Finding]:
     if trial.has_failed:
         if "No module named 'gnuradio'" in trial.error:
             yield note("GNU Radio", f"{sys.executable} has none: no blocks, no rfseg live", remedy)
+        elif _parts(str(numpy := try_python(_VERSION, "numpy").result)) >= (2,):
+            yield _wrong_numpy("it", numpy)
         else:
-            yield fault("GNU Radio", f"cannot be imported: {trial.error}", f"{remedy}; {_OLDER_NUMPY} in it")
+            yield fault("GNU Radio", f"cannot be imported: {trial.error}", remedy)
         return
     version, numpy = trial.result
     if not version.startswith("3.10."):
         yield fault("GNU Radio", f"is {version}, expected 3.10.x", "use Debian 12 or another system with GNU Radio 3.10")
     elif _parts(numpy) >= (2,):
-        yield fault("GNU Radio", f"{version} is compiled against NumPy 1, this one is {numpy}", _OLDER_NUMPY)
+        yield _wrong_numpy(version, numpy)
     else:
         yield sound("GNU Radio", f"{version}, with NumPy {numpy}")
+
+
+def _wrong_numpy(gnuradio: str, numpy: str) -> Finding:
+    text = f"{gnuradio} is compiled against NumPy 1, this one is {numpy}"
+    return fault("GNU Radio", text, pip_install("'numpy<2'"))
 
 
 def check_blocks() -> Iterator[Finding]:
