@@ -80,8 +80,9 @@ class PulseMeter:
             return PulseMeasures(*np.zeros((5, 0)))
         columns = _Columns(boxes, self._mean.shape[1])
         near, counts = self._near(boxes.row_starts)
-        near_peaks = _pixels(self._peak, near[columns.owners], columns.bins[:, None])  # (k, 16)
-        beneath = _median(near_peaks, counts[columns.owners])
+        places = (near * self._peak.shape[1]).take(columns.owners, axis=0)  # (k, 16)
+        places += columns.bins[:, None]
+        beneath = _median(self._peak.reshape(-1).take(places), counts[columns.owners])
         lower, upper = self._edges(boxes, columns, beneath)
         power, snr = self._power(boxes, columns, lower, upper)
         width = self._widths(boxes, columns, beneath, near, counts)
@@ -188,11 +189,14 @@ def _pixels(values: np.ndarray, rows: np.ndarray, bins: np.ndarray) -> np.ndarra
 
 
 def _median(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Medians of the first ``counts`` of the last axis, 0 where there are none."""
-    values = np.where(np.arange(values.shape[-1]) < counts[..., None], values, np.inf)
+    """Medians of the first ``counts`` of the last axis, 0 where there are none; the values are sorted in their place."""
+    width = values.shape[-1]
+    if counts.min() < width:
+        values = np.where(np.arange(width) < counts[..., None], values, np.inf)
     values.sort(axis=-1)
-    lower, upper = (
-        np.take_along_axis(values, place[..., None], axis=-1)[..., 0]
-        for place in (np.maximum(counts - 1, 0) // 2, np.minimum(counts // 2, values.shape[-1] - 1))
-    )
-    return np.where(counts > 0, values.dtype.type(0.5) * (lower + upper), values.dtype.type(0))
+    counts = np.broadcast_to(counts, values.shape[:-1]).reshape(-1)
+    firsts = np.arange(0, values.size, width)
+    lower = values.reshape(-1).take(firsts + np.maximum(counts - 1, 0) // 2)
+    upper = values.reshape(-1).take(firsts + np.minimum(counts // 2, width - 1))
+    medians = np.where(counts > 0, values.dtype.type(0.5) * (lower + upper), values.dtype.type(0))
+    return medians.reshape(values.shape[:-1])

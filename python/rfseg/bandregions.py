@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Iterator, Sequence
 
 import numpy as np
@@ -96,7 +96,7 @@ class PulseBoxes:
 
     def chosen(self, which: np.ndarray) -> PulseBoxes:
         """Some of them, by a mask or by their places."""
-        return PulseBoxes(*(getattr(self, column.name)[which] for column in fields(self)))
+        return PulseBoxes(*(column[which] for column in vars(self).values()))
 
 
 def carrier_regions(
