@@ -1,6 +1,6 @@
-"""Frames that wait: a worker thread behind a bounded queue, and how much must be able to wait where.
+"""Frames that wait: worker threads behind a bounded queue, and how much must be able to wait where.
 
-:class:`FrameWorker` runs a judge (such as :class:`rfseg.framejudge.FrameJudge`) in a thread of its own, so that
+:class:`FrameWorker` runs a judge (such as :class:`rfseg.framejudge.FrameJudge`) in threads of its own, so that
 whoever submits frames never waits.
 """
 
@@ -21,6 +21,7 @@ from .geometry import Geometry
 __all__ = [
     "DEFAULT_HOLD",
     "DEFAULT_QUEUE_DEPTH",
+    "DEFAULT_WORKERS",
     "STOP_TIMEOUT",
     "DropPolicy",
     "FrameWorker",
@@ -39,6 +40,7 @@ _Outcome = TypeVar("_Outcome")
 
 DEFAULT_HOLD = 0.25  # s; a frame of 20 ms, what waits in the queue, and some for a busy machine
 DEFAULT_QUEUE_DEPTH = 2  # frames; three inferences of 50 ms and a frame still fit into the hold
+DEFAULT_WORKERS = 2  # frames at once: two cores do more with a frame each than with a thread each of one frame
 STOP_TIMEOUT = 5.0  # s; far more than an inference takes
 
 _LOSSLESS_RING_FRAMES = 4  # one being filled, one in work, two between the blocks
@@ -90,7 +92,7 @@ class LogPace:
 
 
 class Judge(Protocol[_Key, _Data, _Outcome]):
-    """What a worker runs; neither method may raise."""
+    """What a worker runs, in several threads at once if it has several; neither method may raise."""
 
     def judge(self, key: _Key, data: _Data) -> _Outcome:
         """Outcome of one frame."""
@@ -110,7 +112,7 @@ class _Entry(Generic[_Key, _Data, _Outcome]):
 
 
 class FrameWorker(Generic[_Key, _Data, _Outcome]):
-    """A judge in its own thread behind a bounded queue; outcomes keep the order of the frames.
+    """A judge in threads of its own behind a bounded queue; outcomes keep the order of the frames.
 
     Submitting never waits: when ``depth`` frames wait already, one is dropped.  A dropped frame
     still has its outcome, in its place; its data are not kept, so memory stays bounded by the
@@ -120,10 +122,12 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
     ----------
     judge : Judge
     depth : int
-        Frames that may wait besides the one in work.
+        Frames that may wait besides those in work.
     policy : DropPolicy
     on_ready : callable
-        Called without arguments, from the worker's thread, when an outcome can be collected.
+        Called without arguments, from a thread of the worker's, when a frame has been judged.
+    workers : int
+        Threads, and so frames that are judged at the same time.
     """
 
     def __init__(
@@ -133,9 +137,12 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
         depth: int,
         policy: DropPolicy,
         on_ready: Callable[[], None] = lambda: None,
+        workers: int = 1,
     ) -> None:
         if int(depth) != depth or depth < 1:
             raise OptionError(f"queue_depth={depth!r} must be an integer of at least 1, the frames that may wait")
+        if int(workers) != workers or workers < 1:
+            raise OptionError(f"workers={workers!r} must be an integer of at least 1, the frames inferred at the same time")
         self._judge = judge
         self._depth = int(depth)
         self._policy = choose(DropPolicy, policy, "policy")
@@ -143,14 +150,15 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
         self._changed = threading.Condition()
         self._entries: deque[_Entry[_Key, _Data, _Outcome]] = deque()  # in order, the uncollected ones
         self._waiting: deque[_Entry[_Key, _Data, _Outcome]] = deque()  # those of them that no one has begun
-        self._is_working = False
+        self._working = 0  # frames in work
         self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._workers = int(workers)
+        self._threads: list[threading.Thread] = []
         self._telling = threading.Lock()
 
     @property
     def waiting(self) -> int:
-        """Frames in the queue, besides the one in work."""
+        """Frames in the queue, besides those in work."""
         return len(self._waiting)
 
     @property
@@ -171,10 +179,14 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
 
     def start(self) -> None:
         """Begin or, after :meth:`stop`, go on with the frames that wait."""
-        if self._thread is None:
-            self._stopping = False
-            self._thread = threading.Thread(target=self._run, name="rfseg worker", daemon=True)
-            self._thread.start()
+        if self._threads:
+            return
+        self._stopping, self._working = False, 0
+        self._threads = [
+            threading.Thread(target=self._run, name="rfseg worker", daemon=True) for _ in range(self._workers)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, key: _Key, data: _Data) -> None:
         """Queue a frame.  The data belong to the worker from now on."""
@@ -211,12 +223,12 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
                 self._changed.wait(timeout)
 
     def drain(self) -> None:
-        """Wait until the thread has judged every frame that waits."""
+        """Wait until every frame that waits has been judged."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or not (self._waiting or self._is_working))
+            self._changed.wait_for(lambda: self._stopping or not (self._waiting or self._working))
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> int:
-        """End the thread after the frame in work; returns how many outcomes no one has collected.
+        """End the threads after the frames in work; returns how many outcomes no one has collected.
 
         A thread that does not end within ``timeout`` s hangs in its judge; it is left alone, with a warning, and what it
         may still say of its frame is heard by nobody: ``on_ready`` is not called once this method has returned.
@@ -224,13 +236,14 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        thread = self._thread
-        if thread is not None:
-            thread.join(timeout)
-            with self._telling:  # not while it calls on_ready
-                self._thread = None
-            if thread.is_alive():
-                _log.warning("a frame has been in work for more than %g s; its thread is left alone", timeout)
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        with self._telling:  # not while one calls on_ready
+            hanging = sum(thread.is_alive() for thread in self._threads)
+            self._threads = []
+        if hanging:
+            _log.warning("a frame has been in work for more than %g s; its thread is left alone", timeout)
         return len(self._entries)
 
     def _is_ready(self) -> bool:
@@ -239,21 +252,21 @@ class FrameWorker(Generic[_Key, _Data, _Outcome]):
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._is_working = False
-                self._changed.notify_all()
                 self._changed.wait_for(lambda: self._waiting or self._stopping)
                 if self._stopping:
                     return
-                self._is_working = True
+                self._working += 1
                 entry = self._waiting.popleft()
                 data = entry.data
+                self._changed.notify_all()
             outcome = self._judge.judge(entry.key, data)
             with self._telling:
-                if self._thread is not threading.current_thread():
+                if threading.current_thread() not in self._threads:
                     return  # it was given up
                 with self._changed:
                     entry.data = None
                     entry.outcome = outcome
+                    self._working -= 1
                     self._changed.notify_all()
                 self._on_ready()
 

@@ -145,12 +145,60 @@ def test_a_judge_that_hangs_does_not_keep_the_worker_from_stopping_and_is_heard_
     worker.start()
     worker.submit(0, "data")
     assert judge.begun.wait(TIMEOUT)
-    thread = worker._thread
+    (thread,) = worker._threads
     assert worker.stop(timeout=0.01) == 1
     assert "its thread is left alone" in caplog.text
     judge.gate.set()
     thread.join(TIMEOUT)
     assert not thread.is_alive() and judge.seen == [0] and not calls and worker.collect() == []
+
+
+def test_frames_are_judged_at_once_and_keep_their_order():
+    both, second = threading.Barrier(2), threading.Event()
+
+    class Pair(Counter):
+        """The first frame of a pair ends only when both have begun and the second has ended."""
+
+        def judge(self, key, data):
+            both.wait(TIMEOUT)
+            if key % 2:
+                self.seen.append(key)
+                second.set()
+            else:
+                assert second.wait(TIMEOUT)
+                second.clear()
+                self.seen.append(key)
+            return key, data
+
+    judge = Pair()
+    worker = FrameWorker(judge, depth=6, policy=DropPolicy.DROP_OLDEST, workers=2)
+    worker.start()
+    for key in range(6):
+        worker.submit(key, "data")
+    worker.drain()
+    assert judge.seen == [1, 0, 3, 2, 5, 4]
+    assert [key for key, _ in worker.collect()] == list(range(6))
+    assert worker.stop() == 0
+
+
+def test_stopping_waits_for_all_threads_and_tells_of_those_that_hang(caplog):
+    judge, begun = Counter(), threading.Semaphore(0)
+    judge.gate.clear()
+    judge.begun.set = begun.release
+    worker = FrameWorker(judge, depth=5, policy=DropPolicy.DROP_OLDEST, workers=3)
+    worker.start()
+    for key in range(3):
+        worker.submit(key, "data")
+    assert all(begun.acquire(timeout=TIMEOUT) for _ in range(3))
+    threads = worker._threads
+    assert worker.stop(timeout=0.01) == 3 and "its thread is left alone" in caplog.text
+    judge.gate.set()
+    for thread in threads:
+        thread.join(TIMEOUT)
+    worker.submit(3, "data")
+    worker.start()
+    worker.drain()
+    assert worker.stop() == 4  # those that were given up have no outcome, and the one behind them waits for its turn
 
 
 def test_stopping_waits_until_a_frame_has_been_told_of():
@@ -192,10 +240,12 @@ def test_on_ready_comes_once_for_each_frame_that_was_judged():
     worker.stop()
 
 
-@pytest.mark.parametrize("depth", [0, -1, 1.5])
-def test_a_queue_needs_a_place(depth):
-    with pytest.raises(OptionError, match="must be an integer of at least 1"):
-        FrameWorker(Counter(), depth=depth, policy=DropPolicy.DROP_OLDEST)
+@pytest.mark.parametrize("name", ["queue_depth", "workers"])
+@pytest.mark.parametrize("number", [0, -1, 1.5])
+def test_a_queue_needs_a_place_and_a_thread(name, number):
+    options = {"queue_depth": 1, "workers": 1} | {name: number}
+    with pytest.raises(OptionError, match=f"{name}={number} must be an integer of at least 1"):
+        FrameWorker(Counter(), depth=options["queue_depth"], workers=options["workers"], policy=DropPolicy.DROP_OLDEST)
 
 
 def test_options_are_chosen_by_name():
