@@ -7,14 +7,14 @@ Its fields carry SigMF's annotation names, so the file, the message and the data
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Mapping, Sequence
 
 import numpy as np
 
-from .bandguards import find_guards
+from .bandfinding import Found, find
 from .bandpower import BandMeter
-from .bandregions import Region, RegionRules, carrier_regions, pulse_boxes
+from .bandregions import RegionRules
 from .contract import NOT_INFERRED, ClassKind, Contract, SignalClass
 from .errors import BandError, GeometryError
 from .geometry import Frame, Geometry
@@ -210,10 +210,12 @@ def mask_to_bands(
     if rows is not None:
         options = {"noise": noise, "mask_dc": rules.mask_dc}
         meter = BandMeter(rows, mask, frame=frame, geometry=geometry, classes=classes, **options)
-    found = _joined(
-        _carriers(mask, confidence, meter, geometry, classes, rules),
-        _pulses(mask, confidence, meter, classes, rules),
+    limits = RegionRules(
+        min_bins=max(1, round(rules.min_bandwidth / geometry.bin_width)),
+        min_rows=max(1, math.floor(rules.min_duration / geometry.row_duration)),
+        max_gap=int(rules.max_gap / geometry.row_duration),
     )
+    found = find(mask, confidence, meter, classes=classes, limits=limits, min_confidence=rules.min_confidence)
     return _make_bands(found, frame, geometry, classes, rules, calibration, model=model, first_id=first_id)
 
 
@@ -243,101 +245,8 @@ def bands_to_mask(
     return mask
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Columns of one length: what becomes bands.  Edges are in bins, NaN stands for what is not known."""
-
-    class_id: np.ndarray
-    confidence: np.ndarray
-    row_start: np.ndarray
-    row_stop: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    power_dbfs: np.ndarray
-    snr_db: np.ndarray
-    pulse_width: np.ndarray
-
-
-def _joined(*parts: _Found) -> _Found:
-    return _Found(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(_Found)))
-
-
-def _carriers(
-    mask: np.ndarray,
-    confidence: np.ndarray,
-    meter: BandMeter | None,
-    geometry: Geometry,
-    classes: Sequence[SignalClass],
-    rules: BandRules,
-) -> _Found:
-    sure = [
-        (region, certainty)
-        for region in _carrier_regions(mask, confidence, meter, geometry, classes, rules)
-        if (certainty := region.confidence(mask, confidence)) >= rules.min_confidence
-    ]
-    boxes = [(region.rows, region.bins) for region, _ in sure]
-    if meter is None:
-        measured = [(*bins, math.nan, math.nan) for _, bins in boxes]
-    else:
-        measured = [
-            (lower.position, upper.position, *meter.carrier_power(box, (lower, upper)))
-            for box, (lower, upper) in zip(boxes, meter.carrier_edges(boxes), strict=True)
-        ]
-    rows = [
-        (region.class_id, certainty, *region.rows, *values, math.nan)
-        for (region, certainty), values in zip(sure, measured, strict=True)
-    ]
-    return _Found(*np.array(rows, np.float64).reshape(-1, len(fields(_Found))).T)
-
-
-def _pulses(
-    mask: np.ndarray, confidence: np.ndarray, meter: BandMeter | None, classes: Sequence[SignalClass], rules: BandRules
-) -> _Found:
-    boxes = pulse_boxes(mask, confidence, classes)
-    boxes = boxes.chosen(boxes.confidences >= rules.min_confidence)
-    place = boxes.class_ids, boxes.confidences, boxes.row_starts, boxes.row_stops
-    if meter is None:
-        return _Found(*place, boxes.bin_starts, boxes.bin_stops, *np.full((3, boxes.count), np.nan))
-    measured = meter.measure_pulses(boxes)
-    return _Found(*place, measured.lower, measured.upper, measured.power_dbfs, measured.snr_db, measured.width)
-
-
-def _carrier_regions(
-    mask: np.ndarray,
-    confidence: np.ndarray,
-    meter: BandMeter | None,
-    geometry: Geometry,
-    classes: Sequence[SignalClass],
-    rules: BandRules,
-) -> list[Region]:
-    limits = RegionRules(
-        min_bins=max(1, round(rules.min_bandwidth / geometry.bin_width)),
-        min_rows=max(1, math.floor(rules.min_duration / geometry.row_duration)),
-        max_gap=int(rules.max_gap / geometry.row_duration),
-    )
-    carriers = carrier_regions(mask, confidence, classes, limits)
-    if meter is None:
-        return carriers
-    return [
-        part
-        for region in carriers
-        for part in _split_at_guards(region, meter, region.support(mask, confidence), limits)
-    ]
-
-
-def _split_at_guards(region: Region, meter: BandMeter, support: np.ndarray, limits: RegionRules) -> list[Region]:
-    """The carriers of a region in whose guard bands the mask saw no noise, each with its own rows."""
-    guards = find_guards(meter.profile(region.rows, region.bins)[slice(*region.bins)], support)
-    if not guards:
-        return [region]
-    starts = [0, *(stop for _, stop in guards)]
-    stops = [*(start for start, _ in guards), len(support)]
-    parts = [region.part(a, b) for a, b in zip(starts, stops) if b - a >= limits.min_bins]
-    return [part for part in parts if part is not None and len(part.pixels) >= limits.min_rows]
-
-
 def _make_bands(
-    found: _Found,
+    found: Found,
     frame: Frame,
     geometry: Geometry,
     classes: Sequence[SignalClass],
