@@ -21,7 +21,7 @@ from .errors import BackendUnavailableError, ContractError, GeometryError
 from .geometry import ROWS, Geometry, Reduction, make_geometry
 from .golden import Golden, golden_limits, golden_rows, make_golden
 from .published_geometry import PICTURE_SIZES, PictureRule, make_picture_geometry
-from .rates import rate_remedy
+from .rates import as_typed, rate_remedy
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -215,7 +215,7 @@ class Contract:
         """
         low, high = self.samp_rate_range
         if not low <= samp_rate <= high:
-            fits = f"not the {low:g} Hz" if low == high else f"outside the {low:g} to {high:g} Hz"
+            fits = f"not the {as_typed(low)} Hz" if low == high else f"outside the {as_typed(low)} to {as_typed(high)} Hz"
             raise GeometryError(
                 f"samp_rate={samp_rate:g} Hz is {fits} of model {self.name!r}; {rate_remedy(samp_rate, low, high)}"
             )

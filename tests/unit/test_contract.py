@@ -93,7 +93,7 @@ def test_pictures_have_a_geometry_of_their_own():
 
 
 def test_pictures_of_another_rate_or_duration_are_refused_with_the_remedy():
-    with pytest.raises(GeometryError, match=r"not the 6.144e\+07 Hz of model 'example'; .*resample_poly\(x, 2, 1\)"):
+    with pytest.raises(GeometryError, match=r"not the 61.44e6 Hz of model 'example'; .*resample_poly\(x, 2, 1\)"):
         PICTURES.make_geometry(30.72e6)
     assert PICTURES.make_geometry(61.44e6, frame_duration=39.9e-3).frame_duration == pytest.approx(39.9e-3, rel=1e-4)
     with pytest.raises(GeometryError, match="frame_duration=0.02 s is outside the 0.04 to 0.04 s"):
@@ -178,8 +178,8 @@ def test_geometry_follows_the_contract():
 @pytest.mark.parametrize(
     "samp_rate, text",
     [
-        (10e6, "resample by 2 to 2e\\+07 Hz .*30.72e6 and 61.44e6"),
-        (122.88e6, "decimate by 2 to 6.144e\\+07 Hz"),
+        (10e6, "resample by 2 to 20e6 Hz .*30.72e6 and 61.44e6"),
+        (122.88e6, "decimate by 2 to 61.44e6 Hz"),
         (0.0, "give complex samples per second"),
     ],
 )

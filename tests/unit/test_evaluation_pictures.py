@@ -151,7 +151,7 @@ def test_classes_that_do_not_occur_need_not_be_known(make_set: MakeSet, session:
     ("metadata", "expected"),
     [
         ({"samp_rate": None}, "does not state samp_rate and frame_duration; make the set with rfseg synth or rfseg dataset import"),
-        ({"samp_rate": 61.44e6}, r"is nothing for this model: samp_rate=6.144e\+07 Hz is not the 1.536e\+07 Hz"),
+        ({"samp_rate": 61.44e6}, r"is nothing for this model: samp_rate=6.144e\+07 Hz is not the 15.36e6 Hz"),
         ({"frame_duration": 40e-3}, "is nothing for this model: frame_duration=0.04 s is outside the 0.001 to 0.001 s"),
     ],
 )
