@@ -8,7 +8,7 @@ import pytest
 from rfseg.errors import BandError, GeometryError
 from rfseg.geometry import Geometry, Reduction, make_geometry
 from rfseg.spectrogram import frame_rows
-from rfseg.tracking import PatternKind, find_pattern, find_pulses, measure_pulses
+from rfseg.tracking import PatternKind, find_pattern, find_pulses, intervals as intervals_module, measure_pulses
 from rfseg.tracking.median import StreamingMedian
 from rfseg.tracking.rowpulses import pulses_in_rows
 
@@ -250,3 +250,8 @@ def test_a_median_of_many_values_is_near(draw):
 
 def test_a_median_without_values_is_not_known():
     assert StreamingMedian().value is None
+
+
+def test_a_period_is_not_refined_down_to_nothing():
+    times = np.array([0.0, 0.5, 100.0])  # within the tolerance each pulse is the next one and itself
+    assert intervals_module._refined(times, 2.05, 1.0) == 2.05

@@ -13,6 +13,7 @@ from rfseg.feeds.feed import Feed
 from rfseg.feeds.messages import Message
 from rfseg.framequeue import LogPace
 
+from .endings import ends_safely
 from .feed_messages import bands_of, occupancy_of, scan_of, status_of, track_of
 from .message_queues import LeftOver
 from .messages import event_to_pmt
@@ -98,6 +99,7 @@ class band_feed(gr.basic_block):
         self._feed.start()
         return True
 
+    @ends_safely
     def stop(self) -> bool:
         """Deliver what waits, as far as the destination takes it within 5 s, and end."""
         self._feed.stop()

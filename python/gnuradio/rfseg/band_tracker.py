@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Iterable
 
 import pmt
 from gnuradio import gr
@@ -16,6 +17,7 @@ from rfseg.modelfile import load_contract
 from rfseg.pipeline import FrameState
 from rfseg.tracking import BandTracker, EventKind, TrackEvent, TrackRules
 
+from .endings import ends_safely
 from .message_queues import LeftOver
 from .messages import BandsMessage
 from .rfseg_python import keys
@@ -139,13 +141,16 @@ class band_tracker(gr.basic_block):
         self._reset()
         return True
 
+    @ends_safely
     def stop(self) -> bool:
         """Where the stream ended without a frame marked ``last``, say so to those who hold samples; end all tracks."""
         if self._newest is not None and not self._newest.tag.frame.last:
-            self._publish(self._newest.ending(), tuple(self._tracker.finish()))
+            self._publish(self._newest.ending(), ())  # first, so that no sample waits, whatever becomes of the tracks
+            self._tell(self._tracker.finish())
         return True
 
     def _on_bands(self, message: pmt.pmt_base) -> None:
+        bands = None
         try:
             bands = BandsMessage.from_pmt(message)
             is_judged = bands.tag.state in (None, FrameState.INFERRED) and not bands.tag.frame.settling
@@ -155,11 +160,19 @@ class band_tracker(gr.basic_block):
             if self._bad_message_pace.is_due():
                 self.logger.warn(f"a message is ignored: {error}; {self._bad_messages} so far")
             return
+        except Exception as error:  # escaping, it would end this thread, and who waits for bands would wait for ever
+            self.logger.error(f"a frame has no tracks: {type(error).__name__}: {error}")
+            if bands is not None:
+                self._publish(bands, ())
+            return
         self._publish(replace(bands, bands=tracked.bands), tracked.events)
 
     def _publish(self, message: BandsMessage, events: tuple[TrackEvent, ...]) -> None:
         self._newest = message
         self.message_port_pub(pmt.intern(keys.BANDS), message.to_pmt())
+        self._tell(events)
+
+    def _tell(self, events: Iterable[TrackEvent]) -> None:
         for event in events:
             self._onsets += event.kind is EventKind.ONSET
             self.message_port_pub(pmt.intern(keys.TRACKS), track_event_to_pmt(event))

@@ -22,6 +22,7 @@ from rfseg.noisefloor import NoiseFloor
 from rfseg.pipeline import FrameState
 from rfseg.powercalibration import PowerCalibration
 
+from .endings import ends_safely
 from .messages import BandsMessage, FrameTag
 from .rfseg_python import keys
 
@@ -228,6 +229,7 @@ class mask_to_bands(gr.basic_block):
             self._worker.start()
         return True
 
+    @ends_safely
     def stop(self) -> bool:
         """Where the stream ended without a frame marked ``last``, say so to those who hold samples."""
         if self._worker is not None:

@@ -12,6 +12,7 @@ from rfseg.framequeue import LogPace
 from rfseg.occupancy import Occupancy, OccupancyRules
 from rfseg.pipeline import FrameState
 
+from .endings import ends_safely
 from .message_queues import LeftOver
 from .messages import BandsMessage
 from .occupancy_messages import occupancy_to_pmt
@@ -119,6 +120,7 @@ class occupancy(gr.basic_block):
         self._reset()
         return True
 
+    @ends_safely
     def stop(self) -> bool:
         """Where the stream ended without a frame marked ``last``, tell of what came since the last message."""
         self._publish(self._occupancy.finish())

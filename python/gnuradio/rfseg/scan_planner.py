@@ -15,6 +15,7 @@ from rfseg.framequeue import LogPace
 from rfseg.pipeline import FrameState
 from rfseg.scanning import PlannerState, ScanOutput, ScanPlanner, ScanRange, ScanRules, StitchRules, to_ranges
 
+from .endings import ends_safely
 from .message_queues import LeftOver
 from .messages import BandsMessage, event_to_pmt
 from .occupancy_messages import occupancy_to_pmt
@@ -212,6 +213,7 @@ class scan_planner(gr.basic_block):
             self._watch.start()
         return True
 
+    @ends_safely
     def stop(self) -> bool:
         """Where the stream ended without a frame marked ``last``, tell what was found."""
         self._ended.set()

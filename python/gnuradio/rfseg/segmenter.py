@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ import pmt
 from gnuradio import gr
 from rfseg.errors import BandError
 from rfseg.framejudge import FrameJudge, FrameOutcome, ModelChange, ModelLoader, Runnable
-from rfseg.framequeue import DEFAULT_QUEUE_DEPTH, DropPolicy, FrameWorker, Mode, choose
+from rfseg.framequeue import DEFAULT_QUEUE_DEPTH, DEFAULT_WORKERS, DropPolicy, FrameWorker, Mode, choose
 from rfseg.inference import DEFAULT_MODEL
 from rfseg.pipeline import FrameState
 from rfseg.providers import AUTO
 from rfseg.sharedsession import session_opener
 
+from .endings import ends_safely
 from .messages import FrameTag
 from .rfseg_python import keys
 from .segmenter_status import SegmenterStatus
@@ -25,7 +27,7 @@ __all__ = ["segmenter"]
 
 _WAKE = "wake"  # the worker's and the loader's way into the block's thread
 _RELAY = "relay"
-_LONGEST_WAIT = 1e-3  # s; at the end of the stream only, where the scheduler would spin
+_LONGEST_WAIT = 20e-3  # s; where there is nothing to do but to wait for the workers, and the scheduler would spin
 _OUTPUT_FRAMES = 4  # that may wait for a reader that is late
 
 
@@ -41,8 +43,8 @@ class segmenter(gr.basic_block):
     Messages out: ``status``.
     Tags: ``rfseg_frame`` comes out on the first mask row of the frame, with ``state``, ``model`` and ``reject``.
     Latency: lossless, one frame and its inference; live, that and at most ``queue_depth`` inferences more.
-    Threads: lossless mode infers in the block's own thread, which holds up the source; live mode in
-    a worker's, and the block's own never waits for it.  Models are loaded in a third.
+    Threads: frames are inferred in ``workers`` threads; the block's own waits for them in lossless mode, which holds up
+    the source, and never in live mode.  Models are loaded in one more.
 
     The model is loaded and self-tested at construction, while nothing streams: what does not fit is
     refused there.  A model that takes over later must accept the same rows and have the same classes.
@@ -58,11 +60,13 @@ class segmenter(gr.basic_block):
     mode : str
         ``live`` or ``lossless``.
     queue_depth : int
-        Frames that may wait in live mode, besides the one in work.
+        Frames that may wait in live mode, besides those in work.
     policy : str
         Which frame a full queue gives up: ``drop_oldest`` or ``drop_newest``.
     threads : int
         Processor threads of one inference; 0 lets the backend choose.
+    workers : int
+        Frames that are inferred at the same time.  What is shared by name, or runs elsewhere, takes one after the other.
     providers : str
         What computes: ``auto``, the first that works of ``tensorrt``, ``cuda`` and ``cpu``; or one or more of these and
         ``openvino``, with commas between them.
@@ -81,6 +85,7 @@ class segmenter(gr.basic_block):
         queue_depth: int = DEFAULT_QUEUE_DEPTH,
         policy: str = "drop_oldest",
         threads: int = 1,
+        workers: int = DEFAULT_WORKERS,
         providers: str = AUTO,
         share: str = "",
     ) -> None:
@@ -99,8 +104,15 @@ class segmenter(gr.basic_block):
         self._mode = choose(Mode, mode, "mode")
         self._policy = choose(DropPolicy, policy, "policy")
         self._judge = FrameJudge(session, geometry)
-        self._worker = FrameWorker(self._judge, depth=queue_depth, policy=self._policy, on_ready=self._wake)
-        self._queue_depth = queue_depth
+        self._make_worker = partial(
+            FrameWorker,
+            self._judge,
+            depth=queue_depth if self._mode is Mode.LIVE else min(queue_depth, 1),
+            policy=self._policy,
+            on_ready=self._wake,
+            workers=workers,
+        )
+        self._worker = self._make_worker()
         self._loader = ModelLoader(self._judge, open_session=open_session, on_change=self._note_change)
         self._changes: deque[ModelChange] = deque()
         self._status = SegmenterStatus(self._send_status, self.logger, geometry=geometry, policy=self._policy)
@@ -157,13 +169,13 @@ class segmenter(gr.basic_block):
     def start(self) -> bool:
         """Begin a run."""
         self._reset()
-        self._worker = FrameWorker(self._judge, depth=self._queue_depth, policy=self._policy, on_ready=self._wake)
-        if self._mode is Mode.LIVE:
-            self._worker.start()
+        self._worker = self._make_worker()
+        self._worker.start()
         return True
 
+    @ends_safely
     def stop(self) -> bool:
-        """End the worker's thread; frames still in it belong to a flowgraph that was stopped."""
+        """End the workers' threads; frames still in them belong to a flowgraph that was stopped."""
         lost = self._worker.stop()
         if lost:
             self.logger.debug(f"stopped with {lost} frames in work")
@@ -192,8 +204,7 @@ class segmenter(gr.basic_block):
                 break
         self.consume(0, consumed)
         self._status.report(model=self.model(), waiting=self._worker.waiting)
-        waits_for_worker = self._holds_last or (self._tag is not None and self._tag.frame.last)
-        if waits_for_worker and not produced and not consumed:
+        if not produced and not consumed and self._waits_for_worker():
             self._worker.wait(_LONGEST_WAIT)
         return produced
 
@@ -224,9 +235,13 @@ class segmenter(gr.basic_block):
 
     def _may_take(self) -> bool:
         if self._mode is Mode.LOSSLESS:
-            return not self._ready
+            return not (self._ready or self._worker.is_full)
         # No frame follows the last one, so there is time to let it wait for a place in the queue.
         return not (self._tag.frame.last and self._worker.is_full)
+
+    def _waits_for_worker(self) -> bool:
+        """Whether rows are there, and stay there until the workers have got on."""
+        return self._holds_last or (self._tag is not None and not self._may_take())
 
     def _begin_frame(self, begin: int) -> None:
         tags = self.get_tags_in_window(0, begin, begin + 1, pmt.intern(keys.FRAME))
@@ -250,9 +265,6 @@ class segmenter(gr.basic_block):
         tag, rows = self._tag, self._rows.transpose(1, 0, 2)  # (C, T, F)
         self._tag = self._rows = None
         self._tags.append(tag)
-        if self._mode is Mode.LOSSLESS:
-            self._ready.append(self._judge.judge(tag.frame, rows))
-            return
         if tag.frame.settling or tag.frame.skipped:
             self._worker.skip(tag.frame)
         else:

@@ -17,6 +17,7 @@ from rfseg.recording.recorder import DEFAULT_QUEUE_SECONDS, ITEM_TYPES, Recorder
 from rfseg.recording.stream import StreamChange
 from rfseg.recording.trigger import TriggerRules
 
+from .endings import ends_safely
 from .message_queues import LeftOver
 from .messages import FrameTag, event_to_pmt
 from .rfseg_python import keys
@@ -185,6 +186,7 @@ class sigmf_recorder(gr.sync_block):
             self._fail(error)
         return True
 
+    @ends_safely
     def stop(self) -> bool:
         """Write what waits and finish the recording."""
         try:

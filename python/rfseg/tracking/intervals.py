@@ -153,7 +153,10 @@ def _refined(t: np.ndarray, period: float, tolerance: float) -> float:
         near = near - (np.abs(t[near - 1] - wanted) < np.abs(t[near] - wanted))
         good = np.abs(t[near] - wanted) <= 2 * tolerance
         if good.any():
-            period = float(np.mean(t[near][good] - t[good])) / multiple
+            refined = float(np.mean(t[near][good] - t[good])) / multiple
+            if refined <= 2 * tolerance:  # pulses so close that they are taken for themselves
+                break
+            period = refined
         multiple *= 2
     return period
 
