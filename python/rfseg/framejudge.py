@@ -77,7 +77,7 @@ class FrameOutcome:
 
 
 class FrameJudge:
-    """The current model, and the next one if one has been offered.
+    """The current model, and the next one if one has been offered; several threads may ask at once.
 
     Parameters
     ----------
@@ -128,9 +128,10 @@ class FrameJudge:
             limits = None if frame.limits is None else np.array(frame.limits, np.float32)
             mask, confidence = segment_rows(session, rows, frame, self.geometry, limits=limits)
         except Exception as error:  # the backend's exceptions share no base class
-            if not self._failure_logged:
+            with self._lock:
+                is_first, self._failure_logged = not self._failure_logged, True
+            if is_first:
                 _log.error("model %r failed on frame %d: %s", session.contract.name, frame.index, error)
-                self._failure_logged = True
             return self._without_mask(frame, FrameState.FAILED, rows)
         return FrameOutcome(
             frame=frame,

@@ -16,7 +16,7 @@ from .feeds.delivery import DEFAULT_DEPTH
 from .feeds.destinations import LOOPBACK, parse_destination
 from .feeds.feed import ENCODINGS
 from .feeds.messages import BANDS, OCCUPANCY, STATUS, TRACK
-from .framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH, DropPolicy, Mode, choose
+from .framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH, DEFAULT_WORKERS, DropPolicy, Mode, choose
 from .inference import DEFAULT_MODEL
 from .livesources import SOURCES, SourceSettings
 from .occupancy import OccupancyRules
@@ -75,6 +75,7 @@ class InferenceSettings:
     """How frames wait: see RF Segmenter; ``remote`` is where a network runs that does not run here (:mod:`rfseg.remote`)."""
 
     threads: int = 1
+    workers: int = DEFAULT_WORKERS
     providers: str = AUTO
     queue_depth: int = DEFAULT_QUEUE_DEPTH
     policy: str = DropPolicy.DROP_OLDEST.value
@@ -88,6 +89,8 @@ class InferenceSettings:
         choose_providers(self.providers, PROVIDERS.values())  # which of them are there is found out where the model is opened
         if self.threads < 0:
             raise OptionError(f"threads={self.threads} must be 0 (one a core) or more")
+        if self.workers < 1:
+            raise OptionError(f"workers={self.workers} must be at least 1, the frames inferred at the same time")
         if self.queue_depth < 1:
             raise OptionError(f"queue_depth={self.queue_depth} must be at least 1, the frames that may wait")
         if self.infer_every < 1:

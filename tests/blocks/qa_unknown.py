@@ -60,7 +60,14 @@ def test_another_model_brings_its_own_thresholds(kit, threshold_model, stub_sess
     iq = kit.noise(frames * FRAME, level_db=-90.0, seed=1)
     iq += kit.comb(len(iq), bins=BINS, first=20, last=30, level_db=-50.0)  # LTE, with 0.8
     chain = rfseg.rf_segmenter(
-        SAMP_RATE, model=stub_session, frame_duration=FRAME_DURATION, mode=mode, reject=reject, queue_depth=10, hold=5.0
+        SAMP_RATE,
+        model=stub_session,
+        frame_duration=FRAME_DURATION,
+        mode=mode,
+        reject=reject,
+        queue_depth=10,
+        hold=5.0,
+        workers=1,
     )
     top, source, sink, log = gr.top_block(), kit.array_source(iq), kit.compare_sink(iq), kit.message_log()
     top.connect(source, chain, sink)

@@ -193,6 +193,7 @@ def test_grc_loads_it_and_finds_its_ports_and_its_documentation(platform, path, 
     "name, value, text",
     [
         ("queue_depth", "0", "Queue Depth must be at least 1 frame"),
+        ("workers", "0", "Frames at Once must be at least 1"),
         ("min_confidence", "2", "Minimum Confidence must lie in 0 to 1"),
         ("hold", "0", "Hold must be above 0 s"),
         ("frame_duration", "-1", "Frame Duration must be above 0 s"),

@@ -157,6 +157,7 @@ def test_a_source_that_makes_no_sense_is_refused(source: Any, message: str):
         ({"detection": {"calibration": True}}, "[detection] calibration=True is no number or text"),
         ({"inference": {"policy": "drop"}}, "[inference] policy='drop' is unknown, expected one of drop_oldest"),
         ({"inference": {"threads": -1}}, "[inference] threads=-1 must be 0 (one a core) or more"),
+        ({"inference": {"workers": 0}}, "[inference] workers=0 must be at least 1, the frames inferred at the same time"),
         ({"inference": {"queue_depth": 0}}, "[inference] queue_depth=0 must be at least 1, the frames that may wait"),
         ({"inference": {"hold": 0}}, "[inference] hold=0.0 must be a time above 0, in s"),
         ({"tracker": {"hold": -1}}, "[tracker] hold=-1.0 must be a time in s, 0 or more"),

@@ -9,7 +9,7 @@ from typing import Sequence
 import pmt
 from gnuradio import blocks, gr
 from rfseg.bands import BandRules
-from rfseg.framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH
+from rfseg.framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH, DEFAULT_WORKERS
 from rfseg.framejudge import Runnable
 from rfseg.inference import DEFAULT_MODEL
 from rfseg.providers import AUTO
@@ -36,8 +36,8 @@ class rf_segmenter(gr.hier_block2):
     that came after their samples had left.
     Tags: reads ``rx_time``, ``rx_rate``, ``rx_freq``; writes ``band_start`` and ``band_end``; forwards all others.
     Latency: lossless, one frame, half a segment and the inference; live, at most ``hold``.
-    Threads: one for each of STFT Spectrogram Sink, Segmentation Inference, Mask to Bands, Band Tracker and Band Tagger; in
-    live mode one more for inference and one for finding bands.
+    Threads: one for each of STFT Spectrogram Sink, Segmentation Inference, Mask to Bands, Band Tracker and Band Tagger,
+    ``workers`` for inference, and in live mode one more for finding bands.
 
     Parameters
     ----------
@@ -63,11 +63,13 @@ class rf_segmenter(gr.hier_block2):
     hold : float
         Live mode: longest time that a sample waits for its bands, s.
     queue_depth : int
-        Live mode: frames that may wait for inference, besides the one in work.
+        Live mode: frames that may wait for inference, besides those in work.
     policy : str
         Live mode: which frame a full queue gives up, ``drop_oldest`` or ``drop_newest``.
     threads : int
         Processor threads of one inference; 0 lets the backend choose.
+    workers : int
+        Frames that are inferred at the same time.  What is shared by name, or runs elsewhere, takes one after the other.
     providers : str
         What computes: ``auto``, the first that works of ``tensorrt``, ``cuda`` and ``cpu``; or one or more of these and
         ``openvino``, with commas between them.
@@ -107,6 +109,7 @@ class rf_segmenter(gr.hier_block2):
         queue_depth: int = DEFAULT_QUEUE_DEPTH,
         policy: str = "drop_oldest",
         threads: int = 1,
+        workers: int = DEFAULT_WORKERS,
         providers: str = AUTO,
         share: str = "",
         min_bandwidth: float = BandRules.min_bandwidth,
@@ -143,6 +146,7 @@ class rf_segmenter(gr.hier_block2):
             queue_depth=queue_depth,
             policy=policy,
             threads=threads,
+            workers=workers,
             providers=providers,
             share=share,
         )

@@ -94,6 +94,7 @@ class Receiver(gr.top_block):
             queue_depth=inference.queue_depth,
             policy=inference.policy,
             threads=inference.threads,
+            workers=inference.workers,
             providers=inference.providers,
             min_bandwidth=detection.min_bandwidth,
             min_duration=detection.min_duration,
