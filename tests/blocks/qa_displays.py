@@ -38,7 +38,6 @@ GEOMETRY = CONTRACT.make_geometry(SAMP_RATE)
 ROWS, BINS = GEOMETRY.rows, GEOMETRY.bins
 TIMEOUT = 60.0  # s
 FLOOD = 300  # frames, as fast as they come
-LEAST_PER_PICTURE = 5  # frames of the flood; a stream that waited for pictures would have one
 MOST_CPU = 2e-3  # s that a frame of 20 ms may cost the processor in the display
 
 
@@ -268,6 +267,8 @@ def test_a_stream_ends_although_nobody_ever_draws(application, display):
     assert display.frames() == count
     assert display.dropped() == count - len(display._frames.mail.take()) > count - 100
     assert display.pictures() < 5
+    display.widget().tick()
+    assert f"{display.dropped()} frames not shown" in display._status_text()
 
 
 def test_a_flood_does_not_slow_the_stream_and_pictures_keep_their_rate(application, display):
@@ -287,12 +288,9 @@ def test_a_flood_does_not_slow_the_stream_and_pictures_keep_their_rate(applicati
     seconds = run_beside(application, play(display, FrameSource(FLOOD, striped())))
     with_display, pictures = time.process_time() - begun, display.pictures() - before
     print(f"{FLOOD} frames: {alone:.3f} s of processor without the display, {with_display:.3f} s with it, {pictures} pictures")
-    assert display.frames() == FLOOD and display.dropped() > 0
-    assert FLOOD > LEAST_PER_PICTURE * pictures
+    assert display.frames() == FLOOD
     assert with_display - alone < MOST_CPU * FLOOD
     assert pictures <= 20 * seconds + 3
-    display.widget().tick()
-    assert f"{display.dropped()} frames not shown" in display._status_text()
 
 
 def test_a_second_run_begins_anew(application, display):

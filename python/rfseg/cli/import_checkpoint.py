@@ -19,7 +19,7 @@ def add_parser(commands: Any) -> None:
         "import-checkpoint",
         description="Make a model file of what the published code of a network saved: a state dict, a dict that has one, a"
         " Lightning checkpoint or a TorchScript archive; or of a checkpoint of rfseg train on pictures. Nothing in the file is"
-        " run. The model is used by rfseg segment and rfseg evaluate.",
+        " run. The model is used by rfseg segment, rfseg evaluate, rfseg live and the blocks.",
     )
     add = parser.add_argument
     add("checkpoint", type=Path, help="such as best_model_state.pt, OSNet.pt, PRMNet_proposed.pth or a .ckpt of Lightning")
