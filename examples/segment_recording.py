@@ -19,8 +19,8 @@ from gnuradio.rfseg.messages import BandsMessage
 
 from rfseg.annotations import write_annotations
 from rfseg.atomic import make_folder
-from rfseg.bandgroups import BandGroups
-from rfseg.bandlines import band_to_json
+from rfseg.bands.groups import BandGroups
+from rfseg.bands.lines import band_to_json
 from rfseg.bands import bands_to_mask
 from rfseg.cli.table import format_bands
 from rfseg.contract import Contract

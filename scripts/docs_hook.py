@@ -30,7 +30,7 @@ LIBRARY = {  # pages of the reference: title, modules
     "recordings": ("Recordings", ["rfseg.sigmf", "rfseg.datatype", "rfseg.annotations"]),
     "pipeline": ("Pipeline", ["rfseg.pipeline", "rfseg.inference", "rfseg.modelfile", "rfseg.contract"]),
     "spectrogram": ("Geometry and spectrogram", ["rfseg.geometry", "rfseg.spectrogram", "rfseg.published"]),
-    "bands": ("Bands", ["rfseg.bands", "rfseg.bandgroups", "rfseg.bandlines", "rfseg.powercalibration"]),
+    "bands": ("Bands", ["rfseg.bands", "rfseg.bands.groups", "rfseg.bands.lines", "rfseg.bands.calibration"]),
     "tracking": ("Tracks and pulses", ["rfseg.tracking"]),
     "occupancy": ("Occupancy", ["rfseg.occupancy", "rfseg.occupancyreport"]),
     "scanning": ("Scanning", ["rfseg.scanning"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Iterator
 
-from .bandgroups import BandGroup
+from .bands.groups import BandGroup
 from .colours import class_colour
 
 if TYPE_CHECKING:

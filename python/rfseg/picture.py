@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Sequence
 import numpy as np
 
 from .atomic import replacing
-from .bandgroups import BandGroups
+from .bands.groups import BandGroups
 from .boxlabels import BoxLabels
 from .colours import NOT_INFERRED_COLOUR, class_colour, class_table
 from .contract import NOT_INFERRED, ClassKind, SignalClass

@@ -14,8 +14,8 @@ from .contract import NOT_INFERRED, Contract
 from .errors import GeometryError
 from .geometry import Frame, Geometry, RxTime, make_geometry
 from .inference import Session
-from .noisefloor import NoiseFloor
-from .powercalibration import PowerCalibration
+from .bands.noisefloor import NoiseFloor
+from .bands.calibration import PowerCalibration
 from .published import picture_rows
 from .published_geometry import PictureGeometry
 from .spectrogram import frame_rows

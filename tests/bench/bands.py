@@ -26,7 +26,7 @@ from rfseg.bands import mask_to_bands
 from rfseg.contract import ClassKind, SignalClass
 from rfseg.feeds.messages import to_json
 from rfseg.geometry import Frame, make_geometry
-from rfseg.noisefloor import NoiseFloor
+from rfseg.bands.noisefloor import NoiseFloor
 from rfseg.pipeline import FrameState
 from rfseg.tracking import BandTracker
 

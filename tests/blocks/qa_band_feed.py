@@ -17,7 +17,7 @@ from gnuradio.rfseg.scan_messages import scan_to_pmt
 from gnuradio.rfseg.track_messages import track_event_to_pmt
 from jsonschema import Draft202012Validator
 
-from rfseg.bandlines import band_from_json
+from rfseg.bands.lines import band_from_json
 from rfseg.bands import Band
 from rfseg.errors import BandError, FeedError
 from rfseg.feeds.messages import load_schema

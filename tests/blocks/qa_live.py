@@ -24,7 +24,7 @@ from gnuradio.rfseg.live.taps import LiveFeed
 from gnuradio.rfseg.live.telemetry import Telemetry
 from gnuradio.rfseg.messages import event_to_pmt
 
-from rfseg.bandlines import band_to_json
+from rfseg.bands.lines import band_to_json
 from rfseg.errors import BackendUnavailableError, OptionError, RecordingError, SourceError
 from rfseg.inference import Session
 from rfseg.livesettings import read_settings

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rfseg.bandlines import band_from_json
+from rfseg.bands.lines import band_from_json
 from rfseg.inference import Session
 from rfseg.pipeline import segment_recording
 from rfseg.sigmf import open_recording

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rfseg.bandedges import Edge, find_edges, share_edges, without_noise
+from rfseg.bands.edges import Edge, find_edges, share_edges, without_noise
 from rfseg.spectrogram import periodic_hann
 
 BINS = 128

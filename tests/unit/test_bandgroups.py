@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rfseg.bandgroups import BandGroup, BandGroups
+from rfseg.bands.groups import BandGroup, BandGroups
 from rfseg.bands import Band
 from rfseg.cli.table import _cells
 from rfseg.contract import ClassKind, SignalClass

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rfseg.bandguards import _side as side
-from rfseg.bandguards import find_guards
-from rfseg.bandpulses import PulseMeter
-from rfseg.bandregions import RegionRules, carrier_regions, pulse_boxes
-from rfseg.bandregions import _filled as filled
+from rfseg.bands.guards import _side as side
+from rfseg.bands.guards import find_guards
+from rfseg.bands.pulses import PulseMeter
+from rfseg.bands.regions import RegionRules, carrier_regions, pulse_boxes
+from rfseg.bands.regions import _filled as filled
 from rfseg.contract import ClassKind, SignalClass
 from rfseg.geometry import Geometry, make_geometry
-from rfseg.noisefloor import _widened as widened
-from rfseg.pulsewidth import can_tell_widths
+from rfseg.bands.noisefloor import _widened as widened
+from rfseg.bands.pulsewidth import can_tell_widths
 
 KINDS = ClassKind.BACKGROUND, ClassKind.CARRIER, ClassKind.CARRIER, ClassKind.PULSED, ClassKind.PULSED
 CLASSES = tuple(SignalClass(label=f"class {n}", kind=kind) for n, kind in enumerate(KINDS))

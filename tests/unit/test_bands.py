@@ -7,8 +7,8 @@ from rfseg.bands import UNKNOWN_LABEL, Band, BandRules, bands_to_mask, mask_to_b
 from rfseg.contract import NOT_INFERRED, ClassKind, Contract, SignalClass, make_golden
 from rfseg.errors import BandError, GeometryError
 from rfseg.geometry import Frame, make_geometry
-from rfseg.noisefloor import NoiseFloor
-from rfseg.powercalibration import PowerCalibration
+from rfseg.bands.noisefloor import NoiseFloor
+from rfseg.bands.calibration import PowerCalibration
 from rfseg.spectrogram import frame_rows
 
 CLASSES = tuple(

@@ -17,7 +17,7 @@ import sigmf
 
 from rfseg import __version__
 from rfseg.atomic import replacing
-from rfseg.bandlines import band_from_json
+from rfseg.bands.lines import band_from_json
 from rfseg.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, main, segment
 from rfseg.errors import ContractError, RecordingError
 from rfseg.inference import MODEL_PATH_VARIABLE, Session, find_model

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from rfseg.bandlines import band_from_json
+from rfseg.bands.lines import band_from_json
 from rfseg.bands import Band
 from rfseg.errors import FeedError
 from rfseg.feeds.encodings import BandLines, Csv, Json

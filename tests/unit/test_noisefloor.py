@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rfseg.noisefloor import NoiseFloor, frame_floor
+from rfseg.bands.noisefloor import NoiseFloor, frame_floor
 
 ROWS, BINS = 256, 128
 LEVEL = 1e-9

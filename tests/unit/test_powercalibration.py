@@ -3,7 +3,7 @@
 import pytest
 
 from rfseg.errors import BandError
-from rfseg.powercalibration import PowerCalibration
+from rfseg.bands.calibration import PowerCalibration
 
 
 @pytest.mark.parametrize("value", [-31.5, "-31.5", PowerCalibration.read(-31.5)])

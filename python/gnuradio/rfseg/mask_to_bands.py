@@ -18,9 +18,9 @@ from rfseg.errors import BandError
 from rfseg.framequeue import DEFAULT_QUEUE_DEPTH, DropPolicy, FrameWorker, LogPace, Mode, choose
 from rfseg.inference import DEFAULT_MODEL
 from rfseg.modelfile import load_contract
-from rfseg.noisefloor import NoiseFloor
+from rfseg.bands.noisefloor import NoiseFloor
 from rfseg.pipeline import FrameState
-from rfseg.powercalibration import PowerCalibration
+from rfseg.bands.calibration import PowerCalibration
 
 from .endings import ends_safely
 from .messages import BandsMessage, FrameTag

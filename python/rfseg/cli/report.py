@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..bandgroups import BandGroup, BandGroups
+from ..bands.groups import BandGroup, BandGroups
 from ..contract import Contract
 from ..geometry import Geometry
 from ..pipeline import FrameResult

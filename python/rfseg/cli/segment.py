@@ -12,12 +12,12 @@ from typing import Any, Iterator
 
 from ..annotations import annotating
 from ..atomic import make_folder, replacing
-from ..bandlines import band_to_json
+from ..bands.lines import band_to_json
 from ..bands import BandRules
 from ..inference import DEFAULT_MODEL, Session
 from ..picture import RecordingPicture, require_matplotlib
 from ..pipeline import FrameResult, segment_recording
-from ..powercalibration import PowerCalibration
+from ..bands.calibration import PowerCalibration
 from ..sigmf import Recording, open_recording
 from .options import DEFAULT_FOLDER, add_json, add_providers, add_threads, finite, not_negative, positive
 from .progress import bar

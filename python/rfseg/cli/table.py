@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from ..bandgroups import BandGroup
+from ..bands.groups import BandGroup
 
 __all__ = ["format_bands", "format_table"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import AbstractSet, Sequence
 
-from ..bandgroups import BandGroup, BandGroups
+from ..bands.groups import BandGroup, BandGroups
 from ..bands import Band
 from ..colours import class_colour
 from ..contract import SignalClass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..bandlines import band_to_json
+from ..bands.lines import band_to_json
 from ..occupancyreport import CSV_COLUMNS, report_to_csv
 from .delivery import Payload
 from .messages import BANDS, OCCUPANCY, Message, bands_from_message, occupancy_from_message, to_json
@@ -37,7 +37,7 @@ class Json:
 
 
 class BandLines:
-    """One JSON object for each band, as ``rfseg segment`` writes them (:mod:`rfseg.bandlines`)."""
+    """One JSON object for each band, as ``rfseg segment`` writes them (:mod:`rfseg.bands.lines`)."""
 
     def __init__(self, options: NoOptions = NoOptions()) -> None:
         pass

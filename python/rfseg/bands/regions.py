@@ -8,8 +8,8 @@ from typing import Iterator, Sequence
 import numpy as np
 from scipy import ndimage
 
-from .contract import ClassKind, SignalClass
-from .ranges import ranges
+from ..contract import ClassKind, SignalClass
+from ..ranges import ranges
 
 __all__ = ["PulseBoxes", "Region", "RegionRules", "carrier_regions", "of_kind", "pulse_boxes"]
 

@@ -1,6 +1,6 @@
 """Edges of a band below a bin, from the step that its power profile takes there.
 
-Positions are edges in bins, as in :mod:`rfseg.bandpower`.  What a spectrum that begins at an edge looks like through a hann
+Positions are edges in bins, as in :mod:`rfseg.bands.power`.  What a spectrum that begins at an edge looks like through a hann
 window is known: half its power exactly at the edge, 7 dB less half a bin outside, 1 dB half a bin inside.  That curve is
 laid through the profile at every eighth of a bin near the mask's edge, with a floor of its own outside and a level that
 may rise or fall inwards, as fading and a tilted passband make it.  The place is the one where a large step fits well.

@@ -11,10 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-from .bandregions import PulseBoxes
-from .geometry import Geometry
+from ..geometry import Geometry
+from ..ranges import ranges, starts_of
 from .pulsewidth import PULSE_SIDE, can_tell_widths, pulse_levels, widths_of_energy
-from .ranges import ranges, starts_of
+from .regions import PulseBoxes
 
 __all__ = ["HANN_NOISE_BANDWIDTH", "PulseMeasures", "PulseMeter"]
 
@@ -36,7 +36,7 @@ class PulseMeasures:
         Mean power between them over the rows of the mask; the SNR is not known where no noise has been visible
         or the pulse does not rise above it.
     width : float
-        s; not known where rows cannot tell it (:mod:`rfseg.pulsewidth`) or the frame may cut the pulse.
+        s; not known where rows cannot tell it (:mod:`rfseg.bands.pulsewidth`) or the frame may cut the pulse.
     """
 
     lower: np.ndarray

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .geometry import Geometry, Reduction
+from ..geometry import Geometry, Reduction
 
 __all__ = ["PULSE_SIDE", "can_tell_widths", "pulse_levels", "widths_of_energy"]
 

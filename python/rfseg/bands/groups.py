@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Sequence
 
-from .bands import Band
-from .contract import ClassKind, SignalClass
+from ..contract import ClassKind, SignalClass
+from .band import Band
 
 __all__ = ["BandGroup", "BandGroups"]
 

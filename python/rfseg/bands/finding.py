@@ -8,10 +8,10 @@ from typing import Sequence
 
 import numpy as np
 
-from .bandguards import find_guards
-from .bandpower import BandMeter
-from .bandregions import Region, RegionRules, carrier_regions, pulse_boxes
-from .contract import SignalClass
+from ..contract import SignalClass
+from .guards import find_guards
+from .power import BandMeter
+from .regions import Region, RegionRules, carrier_regions, pulse_boxes
 
 __all__ = ["Found", "find"]
 

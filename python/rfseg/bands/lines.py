@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 
-from .bands import Band
-from .errors import BandError
-from .geometry import Frame
+from ..errors import BandError
+from ..geometry import Frame
+from .band import Band
 
 __all__ = ["band_from_json", "band_to_json"]
 

@@ -12,14 +12,14 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-from .bandfinding import Found, find
-from .bandpower import BandMeter
-from .bandregions import RegionRules
-from .contract import NOT_INFERRED, ClassKind, Contract, SignalClass
-from .errors import BandError, GeometryError
-from .geometry import Frame, Geometry
+from ..contract import NOT_INFERRED, ClassKind, Contract, SignalClass
+from ..errors import BandError, GeometryError
+from ..geometry import Frame, Geometry
+from .calibration import PowerCalibration
+from .finding import Found, find
 from .noisefloor import NoiseFloor
-from .powercalibration import PowerCalibration
+from .power import BandMeter
+from .regions import RegionRules
 
 __all__ = ["Band", "BandRules", "FREQ_REFERENCES", "UNKNOWN_LABEL", "bands_to_mask", "mask_to_bands"]
 
@@ -51,7 +51,7 @@ class Band:
     power_dbm : float or None
         The power at the calibrated receiver's input, where its calibration is given.
     pulse_width : float or None
-        Of a pulsed class: energy over peak power of its pulse, s, where rows can tell it (:mod:`rfseg.pulsewidth`).
+        Of a pulsed class: energy over peak power of its pulse, s, where rows can tell it (:mod:`rfseg.bands.pulsewidth`).
     model : str
         Name of the model that made the mask.
     id : int
@@ -186,7 +186,7 @@ def mask_to_bands(
     most of its pixels' probability votes for, and each run of bins of one class is a band; where rows are
     given, guard bands that the mask took for carrier divide it.
     Pulsed classes: each connected region is a band.  Where rows are given, edges come from power
-    (:mod:`rfseg.bandpower`); otherwise they are the pixels' edges.
+    (:mod:`rfseg.bands.power`); otherwise they are the pixels' edges.
 
     Parameters
     ----------

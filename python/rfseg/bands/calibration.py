@@ -9,7 +9,7 @@ from typing import Sequence
 
 import numpy as np
 
-from .errors import BandError
+from ..errors import BandError
 
 __all__ = ["PowerCalibration"]
 

@@ -10,12 +10,12 @@ from typing import Sequence
 
 import numpy as np
 
-from .bandedges import Edge, find_edges, share_edges, without_noise
-from .bandpulses import HANN_NOISE_BANDWIDTH, PulseMeasures, PulseMeter
-from .bandregions import PulseBoxes, of_kind
-from .contract import NOT_INFERRED, ClassKind, SignalClass
-from .geometry import Frame, Geometry, Reduction
+from ..contract import NOT_INFERRED, ClassKind, SignalClass
+from ..geometry import Frame, Geometry, Reduction
+from .edges import Edge, find_edges, share_edges, without_noise
 from .noisefloor import NoiseFloor
+from .pulses import HANN_NOISE_BANDWIDTH, PulseMeasures, PulseMeter
+from .regions import PulseBoxes, of_kind
 
 __all__ = ["BandMeter"]
 
@@ -70,7 +70,7 @@ class BandMeter:
         return self._profiles[rows, bins]
 
     def carrier_edges(self, boxes: Sequence[tuple[Interval, Interval]]) -> list[tuple[Edge, Edge]]:
-        """Edges of carriers, given as rows and bins of their masks (:mod:`rfseg.bandedges`)."""
+        """Edges of carriers, given as rows and bins of their masks (:mod:`rfseg.bands.edges`)."""
         profiles = [self.profile(*box) for box in boxes]
         if self._noise is not None:
             boxes = [(r, without_noise(p, b, self._noise)) for (r, b), p in zip(boxes, profiles, strict=True)]
@@ -87,7 +87,7 @@ class BandMeter:
         return self._power(self.profile(*box), (lower, upper), leaked)
 
     def measure_pulses(self, boxes: PulseBoxes) -> PulseMeasures:
-        """Edges, power and widths of pulses (:mod:`rfseg.bandpulses`)."""
+        """Edges, power and widths of pulses (:mod:`rfseg.bands.pulses`)."""
         peak = self._linear(Reduction.MAX)
         meter = PulseMeter(self._mean, peak, self._pulsed, self._valid, noise=self._noise, geometry=self._geometry)
         return meter.measure(boxes)
