@@ -39,7 +39,7 @@ _Data = TypeVar("_Data")
 _Outcome = TypeVar("_Outcome")
 
 DEFAULT_HOLD = 0.25  # s; a frame of 20 ms, what waits in the queue, and some for a busy machine
-DEFAULT_QUEUE_DEPTH = 2  # frames; three inferences of 50 ms and a frame still fit into the hold
+DEFAULT_QUEUE_DEPTH = 4  # frames; three rounds of inferences of 50 ms, two at a time, and a frame still fit into the hold
 DEFAULT_WORKERS = 2  # frames at once: two cores do more with a frame each than with a thread each of one frame
 STOP_TIMEOUT = 5.0  # s; far more than an inference takes
 

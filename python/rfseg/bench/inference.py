@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -22,6 +23,9 @@ __all__ = ["measure_inference", "time_frame"]
 
 _MAIN_BINS = 256
 _SHORT_RUNS = 15
+_LONGEST_SHORT = 10.0  # s that those may take
+_BUDGET, _FEWEST = 120.0, 3  # s for the lines of a model, rounds
+_HEAVY = 1.0  # s of an inference from which on batches and widths are not varied
 
 
 def time_frame(model: str | Path, *, bins: int = _MAIN_BINS, runs: int = _SHORT_RUNS, providers: str = "cpu") -> dict[str, Any]:
@@ -29,7 +33,8 @@ def time_frame(model: str | Path, *, bins: int = _MAIN_BINS, runs: int = _SHORT_
     session = Session(model, threads=1, providers=providers)
     run = _runner(session, _bins_of(session.contract, (bins,))[0], 1)
     run()
-    spent = [run() for _ in range(runs)]
+    spent = [run()]
+    spent += [run() for _ in range(min(runs, int(_LONGEST_SHORT / spent[0])) - 1)]
     return {
         "median_ms": float(np.median(spent) * 1e3),
         "least_ms": float(np.min(spent) * 1e3),
@@ -57,6 +62,8 @@ def _models(plan: Plan) -> list[tuple[str, Path]]:
 def _measure_model(name: str, path: Path, plan: Plan, torch_python: str | None) -> list[dict[str, Any]]:
     contract = load_contract(path)
     sessions: dict[tuple[str, int], Session] = {}
+    if time_frame(path, runs=1)["least_ms"] > _HEAVY * 1e3:
+        plan = replace(plan, batches=plan.batches[:1], inference_bins=(_MAIN_BINS,))
     cells = list(_cells(contract, plan))
     for provider, threads, _, _ in cells:
         if (provider, threads) not in sessions:
@@ -71,7 +78,8 @@ def _measure_model(name: str, path: Path, plan: Plan, torch_python: str | None) 
             runs |= {cell: (lambda c=cell: eager.run(threads=c[1], batch=c[2], bins=c[3])) for cell in wanted}
         for run in runs.values():
             run()  # what is allocated and chosen once
-        spent = in_turns(runs, plan.runs)
+        once = sum(run() for run in runs.values())
+        spent = in_turns(runs, min(plan.runs, max(_FEWEST, int(_BUDGET / once))))
     rows = []
     for cell, seconds in spent.items():
         provider, threads, batch, bins = cell

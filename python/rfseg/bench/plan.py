@@ -33,6 +33,8 @@ class Plan:
         s of one live run.
     runs : int
         Inferences for one line of the table.
+    has_radar : bool
+        Whether the chain's scene has radar pulses: some hundred bands a frame.
     grows : bool
         Whether rate, duration and channels are varied around ``samp_rate`` and ``frame_duration``.
     bins, item_types : tuples
@@ -49,6 +51,7 @@ class Plan:
     window: float = 0.5
     seconds: float = 20.0
     runs: int = 100
+    has_radar: bool = True
     grows: bool = True
     bins: tuple[int, ...] = (256, 512, 1024, 2048, 4096)
     item_types: tuple[str, ...] = ("complex64", "int16", "int8")

@@ -105,7 +105,7 @@ def _inference(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     )  # fmt: skip
     torch = "the same network in PyTorch eager, from rows to mask" if figures["pytorch"] else "PyTorch was not at hand"
     return (
-        f"### Inference\n{figures['rows'][0]['ms']['n']} inferences for each line, by the clock; providers found:"
+        f"### Inference\nUp to {figures['rows'][0]['ms']['n']} inferences for each line, fewer of slow models, by the clock; providers found:"
         f" {', '.join(figures['providers'])}; {torch}.\n\n{table}"
     )
 

@@ -35,6 +35,7 @@ class _Case:
     frame_duration: float
     channels: int = 1
     threads: int = 1
+    has_radar: bool = True
     options: tuple[tuple[str, Any], ...] = ()  # further arguments of RF Segmenter
 
     def settings(self, plan: Plan) -> dict[str, Any]:
@@ -44,6 +45,7 @@ class _Case:
             "frame_duration": self.frame_duration,
             "channels": self.channels,
             "threads": self.threads,
+            "has_radar": self.has_radar,
             **({"options": dict(self.options)} if self.options else {}),
         }
 
@@ -168,7 +170,7 @@ def _process(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
     for stage in _STAGES:
         say(f"process: up to the {stage}")
         case = _Case(why="", samp_rate=plan.samp_rate, frame_duration=plan.frame_duration, threads=plan.threads[0])
-        settings = {name: value for name, value in case.settings(plan).items() if name != "channels"}
+        settings = {name: value for name, value in case.settings(plan).items() if name not in ("channels", "has_radar")}
         rows.append(run_task("process", **settings, stage=stage, seconds=plan.seconds / 2))
     return {"rows": rows}
 
@@ -176,9 +178,12 @@ def _process(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
 def _cases(plan: Plan, contract: Contract) -> Iterator[_Case]:
     """The plan's own setting, and others in which one thing differs, as far as the model covers them."""
     base = {"samp_rate": plan.samp_rate, "frame_duration": plan.frame_duration, "threads": plan.threads[0]}
+    base["has_radar"] = plan.has_radar
     yield _Case(why="as asked", **base)
     if not plan.grows:
         return
+    if plan.has_radar:
+        yield _Case(why="without radar", **{**base, "has_radar": False})
     for threads in plan.threads[1:]:
         if threads <= available_cores():
             yield _Case(why="threads", **{**base, "threads": threads})

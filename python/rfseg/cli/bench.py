@@ -55,6 +55,7 @@ def add_parser(commands: Any) -> None:
     add("--threads", type=count, metavar="N", help="only so many threads of the inference (default: one, and one a core)")
     add("--seconds", type=positive, metavar="S", help=f"of each live run (default: {Plan.seconds:g})")
     add("--repeats", type=count, metavar="N", help=f"rounds (default: {Plan.repeats})")
+    add("--no-radar", action="store_true", help="leave the pulses, each of which is a band, out of the chain's scene")
     add("--no-growth", action="store_true", help="leave rate, frame duration and channels as they are")
     add("--torch-python", type=Path, metavar="FILE", help="interpreter with PyTorch (default: this one or .venv-train)")
     add("--without-pytorch", action="store_true", help="compare with no PyTorch")
@@ -111,6 +112,7 @@ def make_plan(options: argparse.Namespace) -> Plan:
         "threads": None if options.threads is None else (options.threads,),
         "seconds": options.seconds,
         "repeats": options.repeats,
+        "has_radar": False if options.no_radar else None,
         "grows": False if options.no_growth else None,
     }
     return replace(plan, **{name: value for name, value in given.items() if value is not None})

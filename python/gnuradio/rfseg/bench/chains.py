@@ -39,7 +39,8 @@ _FINAL_BANDS = 2.0  # s that the bands of the last frames may take
 class Setup:
     """A chain, or several of one kind side by side, with one network.
 
-    ``options`` are further arguments of RF Segmenter; one that it does not have is refused.
+    ``options`` are further arguments of RF Segmenter; one that it does not have is refused.  ``has_radar``: whether the
+    scene has pulses.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Setup:
     threads: int = 1
     item_type: str = "complex64"
     channels: int = 1
+    has_radar: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -207,7 +209,8 @@ def _inferred(lane: Any) -> int:
 
 def _make(setup: Setup, *, mode: str) -> tuple[gr.top_block, list[_Lane]]:
     geometry = frame_geometry(setup.samp_rate, model=setup.model, frame_duration=setup.frame_duration)
-    scene = make_scene(setup.samp_rate, _SCENE_FRAMES * geometry.frame_samples, item_type=setup.item_type)
+    count = _SCENE_FRAMES * geometry.frame_samples
+    scene = make_scene(setup.samp_rate, count, item_type=setup.item_type, has_radar=setup.has_radar)
     top = gr.top_block()
     return top, [_Lane(top, setup, scene, mode=mode) for _ in range(setup.channels)]
 
