@@ -143,6 +143,15 @@ def test_the_scene_has_its_carriers_at_their_level(item_type: str, scale: float)
     assert 10 * np.log10(np.mean(np.abs(quarter) ** 2)) == pytest.approx(-27.0, abs=1.0)  # two of -30 dBFS, and pulses
 
 
+def test_pulses_can_be_left_out_and_side_lobes_are() -> None:
+    both, alone = (np.abs(make_scene(15.36e6, 153_600, has_radar=has)) ** 2 for has in (True, False))
+    assert both.reshape(10, -1)[:, :16].mean() > 2 * alone.reshape(10, -1)[:, :16].mean()  # a pulse a millisecond
+    samples = make_scene(15.36e6, 153_600, has_radar=False)
+    power = np.abs(np.fft.fft(samples[:38_400])) ** 2
+    free = power[int(0.17 * 38_400) : int(0.20 * 38_400)].mean() / 38_400
+    assert 10 * np.log10(free) == pytest.approx(-50.0, abs=1.0)  # the noise, beside a carrier
+
+
 def test_the_bound_is_measured_with_and_without_libraries(monkeypatch) -> None:
     fast = SpectrogramBound(256, 120)
     assert fast.measure(0.01) > 0 and "batches of" in fast.means
@@ -320,10 +329,10 @@ def test_one_thing_is_varied_at_a_time_and_only_as_far_as_the_model_goes(thresho
     plan = Plan(model=str(threshold_model), repeats=2, threads=(1, 2))
     report = run_bench(plan, ["lossless", "live"])
     lossless = [a for a in asked if a["task"] == "lossless"]
-    base = {"samp_rate": 61.44e6, "frame_duration": 20e-3, "channels": 1, "threads": 1}
+    base = {"samp_rate": 61.44e6, "frame_duration": 20e-3, "channels": 1, "threads": 1, "has_radar": True}
     changed = [{k: a[k] for k in base if a[k] != base[k]} for a in lossless[: len(lossless) // 2]]
     assert changed == [
-        {}, {"threads": 2}, {"frame_duration": 5e-3}, {"frame_duration": 10e-3}, {"frame_duration": 40e-3},
+        {}, {"has_radar": False}, {"threads": 2}, {"frame_duration": 5e-3}, {"frame_duration": 10e-3}, {"frame_duration": 40e-3},
         {"samp_rate": 15.36e6}, {"samp_rate": 30.72e6}, {"samp_rate": 122.88e6}, {"channels": 2},
     ]  # fmt: skip
     assert lossless[len(lossless) // 2 :] == lossless[: len(lossless) // 2][::-1]  # the second round goes the other way

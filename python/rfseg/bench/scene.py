@@ -9,7 +9,7 @@ __all__ = ["ITEM_DTYPES", "make_scene"]
 ITEM_DTYPES = {"complex64": np.complex64, "int16": np.int16, "int8": np.int8}
 _SPACING = 15e3  # Hz between subcarriers
 _CARRIERS = ((-0.30, 0.20, 0.0, 1.0), (0.05, 0.15, 0.0, 0.5), (0.28, 0.10, 0.3, 0.9))  # centre, width (shares of the rate); time
-_CARRIER_DBFS, _NOISE_DBFS, _PULSE_DBFS = -45.0, -65.0, -40.0
+_CARRIER_DBFS, _NOISE_DBFS, _PULSE_DBFS = -30.0, -50.0, -25.0
 _SKIRT = 0.3e6  # Hz; without a filter, the side lobes of cut symbols look like pulses
 _PULSE_SECONDS, _PULSE_INTERVAL, _PULSE_CENTER = 2e-6, 1e-3, -0.08
 
