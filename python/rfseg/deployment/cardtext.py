@@ -85,7 +85,7 @@ def _trained(contract: Contract) -> str:
         if training.get(key) is not None:
             facts.append(f"{training[key]} {unit}")
     if training.get("minutes") is not None:
-        facts.append(f"{training['minutes']:g} minutes on {training.get('hardware', 'hardware that nobody noted')}")
+        facts.append(f"{training['minutes']:.3g} minutes on {training.get('hardware', 'hardware that nobody noted')}")
     name, network, seed = recipe.get("name", "rfseg"), training.get("network", "rf-segmenter"), recipe.get("seed", 0)
     started = f" The run started from {training['started']}." if training.get("started") else ""
     first = " --init WEIGHTS" if started else ""
@@ -95,7 +95,7 @@ def _trained(contract: Contract) -> str:
     return (
         f"## Trained\n{'; '.join(facts)}. Seed {seed}, code of commit {training.get('commit', 'unknown')}. No recording of a real"
         f" signal was used for training, calibration or selection.{started}\n\n```\n"
-        f"rfseg train {name} --network {network} --seed {seed} --minutes {training.get('minutes', 0):g}{first} --out {folder}\n"
+        f"rfseg train {name} --network {network} --seed {seed} --minutes {training.get('minutes', 0):.3g}{first} --out {folder}\n"
         f"{export}{'' if lost is None else f' --lost {lost:g}'}\n```"
     )
 
