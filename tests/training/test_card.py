@@ -12,7 +12,7 @@ import pytest
 from rfseg.cli import EXIT_BAD_INPUT, main
 from rfseg.modelfile import load_contract
 from rfseg.deployment.card import write_card
-from rfseg.deployment.cardtext import format_card
+from rfseg.deployment.cardtext import _in_order, format_card
 
 MODEL = Path(__file__).resolve().parents[1] / "models" / "threshold.onnx"
 LABELS = ("Noise", "LTE", "NR", "Radar")
@@ -138,3 +138,9 @@ def test_what_is_no_evaluation_of_the_model_is_refused(text, reason, tmp_path, c
     model = shutil.copy(MODEL, tmp_path)
     assert main(["card", str(model), "--evaluation", str(file)]) == EXIT_BAD_INPUT
     assert reason in capsys.readouterr().err
+
+
+def test_groups_stand_in_the_order_of_their_numbers():
+    names = ["below -5 dB", "-5 to 0 dB", "0 to 5 dB", "5 to 10 dB", "10 to 20 dB", "above 30 dB", "at least 10 dB"]
+    assert [name for name, _ in _in_order({name: 0 for name in sorted(names)})] == names
+    assert [name for name, _ in _in_order({"10 ms": 0, "2.5 ms": 0, "20 ms": 0})] == ["2.5 ms", "10 ms", "20 ms"]

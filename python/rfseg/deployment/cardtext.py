@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -156,9 +158,9 @@ def _set(name: str, facts: Mapping[str, Any], labels: Sequence[str]) -> str:
     for key, title in (("by_snr", "Right carrier pixels by SNR"), ("by_frame_snr", "mIoU by the weakest carrier of the frame")):
         if facts.get(key):
             show = _percent if key == "by_snr" else _number
-            parts.append(f"{title}: " + "; ".join(f"{n} {show(v)}" for n, v in facts[key].items()) + ".")
+            parts.append(f"{title}: " + "; ".join(f"{n} {show(v)}" for n, v in _in_order(facts[key])) + ".")
     if facts.get("by_duration"):
-        parts.append("mIoU by duration: " + "; ".join(f"{n} {_number(v)}" for n, v in facts["by_duration"].items()) + ".")
+        parts.append("mIoU by duration: " + "; ".join(f"{n} {_number(v)}" for n, v in _in_order(facts["by_duration"])) + ".")
     if facts.get("bands"):
         found = [(n, str(b["bands"]), _percent(b["detection"]), _number(b["false_alarms_per_frame"])) for n, b in facts["bands"].items()]
         parts.append(_markdown(("Bands, IoU 0.5", "Number", "Found", "False a frame"), found))
@@ -222,3 +224,15 @@ def _number(value: float | None) -> str:
 
 def _share(part: int, whole: int) -> str:
     return _percent(part / whole if whole else None)
+
+
+def _in_order(groups: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Groups by the first number in their names, as a file has them by the letters: ``below 5 dB``, ``5 to 10 dB``, ``at least 5 dB``."""
+    words = ("below", "", "above", "at least")
+
+    def place(name: str) -> tuple[bool, float, int]:
+        number = re.search(r"-?\d+(\.\d+)?", name)
+        word = next((w for w in words if w and name.startswith(w)), "")
+        return word == "at least", float(number[0]) if number else math.inf, words.index(word)
+
+    return sorted(groups.items(), key=lambda group: place(group[0]))
