@@ -23,6 +23,7 @@ from .providers import AUTO
 __all__ = ["SharedSession", "session_opener", "shared_session"]
 
 _BATCH_ON_ACCELERATOR = 8  # frames in one call; on processors each costs as much as alone
+_CALLS_ON_PROCESSORS = 2  # at once, as blocks alone infer
 
 _shared: weakref.WeakValueDictionary[tuple[str, str, int, str], SharedSession] = weakref.WeakValueDictionary()
 _opening = threading.Lock()
@@ -43,7 +44,7 @@ class _Request:
 
 
 class SharedSession:
-    """A session that several threads ask, one call of the network at a time.
+    """A session that several threads ask, one call of the network after the other or a few at a time.
 
     Requests that wait together go into one call where that pays: up to ``batch`` frames of equal width.
 
@@ -52,17 +53,23 @@ class SharedSession:
     session : Session
     batch : int or None
         Most frames in a call; None: 8 on a GPU, 1 on processors, where a frame in a batch costs as much as alone.
+    at_once : int or None
+        Calls at the same time; None: 1 on a GPU, 2 on processors, a core each.
     """
 
-    def __init__(self, session: Session, *, batch: int | None = None) -> None:
+    def __init__(self, session: Session, *, batch: int | None = None, at_once: int | None = None) -> None:
         if batch is not None and batch < 1:
             raise OptionError(f"batch={batch!r} must be at least 1 frame, or None")
+        if at_once is not None and at_once < 1:
+            raise OptionError(f"at_once={at_once!r} must be at least 1 call, or None")
+        is_accelerated = session.provider in ("cuda", "tensorrt")
         self.contract = session.contract
         self._session = session
-        self._batch = batch or (_BATCH_ON_ACCELERATOR if session.provider in ("cuda", "tensorrt") else 1)
+        self._batch = batch or (_BATCH_ON_ACCELERATOR if is_accelerated else 1)
+        self._at_once = at_once or (1 if is_accelerated else _CALLS_ON_PROCESSORS)
         self._changed = threading.Condition()
         self._waiting: deque[_Request] = deque()
-        self._is_busy = False
+        self._calls = 0  # under way
 
     @property
     def provider(self) -> str:
@@ -74,9 +81,10 @@ class SharedSession:
         request = _Request(rows, limits)
         with self._changed:
             self._waiting.append(request)
-            self._changed.wait_for(lambda: request.is_done or (not self._is_busy and self._waiting[0] is request))
+            self._changed.wait_for(lambda: request.is_done or self._may_call(request))
             batch = [] if request.is_done else self._take()
-            self._is_busy = self._is_busy or bool(batch)
+            self._calls += bool(batch)
+            self._changed.notify_all()
         if batch:
             try:
                 self._run(batch)
@@ -84,11 +92,14 @@ class SharedSession:
                 for asked in batch:
                     asked.error = error
             with self._changed:
-                self._is_busy = False
+                self._calls -= 1
                 self._changed.notify_all()
         if request.error is not None:
             raise request.error
         return request.outcome
+
+    def _may_call(self, request: _Request) -> bool:
+        return self._calls < self._at_once and bool(self._waiting) and self._waiting[0] is request
 
     def _take(self) -> list[_Request]:
         """The oldest request, and those right behind it that fit into one call with it."""

@@ -83,7 +83,7 @@ def queued(session, callers):
 def blocked(batch):
     gate = threading.Semaphore(0)
     network = Network(gate)
-    session = SharedSession(network, batch=batch)
+    session = SharedSession(network, batch=batch, at_once=1)
     first = Caller(session, [frame(1)])
     assert network.entered.acquire(timeout=TIMEOUT)  # it is in work; all others wait
     return session, network, gate, first
@@ -131,9 +131,24 @@ def test_batches_pay_on_an_accelerator_only():
     assert (SharedSession(Network())._batch, SharedSession(Accelerated())._batch) == (1, 8)
 
 
-def test_a_batch_of_nothing_is_refused():
-    with pytest.raises(OptionError, match="batch=0 must be at least 1 frame, or None"):
-        SharedSession(Network(), batch=0)
+def test_two_calls_at_once_and_no_third_on_processors():
+    gate = threading.Semaphore(0)
+    network = Network(gate)
+    session = SharedSession(network)
+    callers = [Caller(session, [frame(v)]) for v in (1, 2, 3)]
+    assert all(network.entered.acquire(timeout=TIMEOUT) for _ in range(2))  # both are in work at the same time
+    until(lambda: len(session._waiting) == 1)
+    assert len(network.calls) == 2
+    gate.release()
+    assert network.entered.acquire(timeout=TIMEOUT)
+    gate.release(2)
+    assert sorted(c.finish()[0] for c in callers) == [((1, 3, 4), v) for v in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("name, unit", [("batch", "frame"), ("at_once", "call")])
+def test_nothing_at_a_time_is_refused(name, unit):
+    with pytest.raises(OptionError, match=f"{name}=0 must be at least 1 {unit}, or None"):
+        SharedSession(Network(), **{name: 0})
 
 
 def test_a_name_stands_for_one_network_while_someone_holds_it(threshold_model):
@@ -164,7 +179,7 @@ def test_a_name_that_is_none_is_refused():
 def test_limits_go_to_the_network_with_their_rows():
     gate = threading.Semaphore(0)
     network = Network(gate)
-    session = SharedSession(network, batch=3)
+    session = SharedSession(network, batch=3, at_once=1)
     callers = [threading.Thread(target=session.run, args=(frame(k), np.full((1, 2), k, np.float32))) for k in range(3)]
     callers[0].start()
     assert network.entered.acquire(timeout=TIMEOUT)

@@ -69,7 +69,8 @@ class rf_segmenter(gr.hier_block2):
     threads : int
         Processor threads of one inference; 0 lets the backend choose.
     workers : int
-        Frames that are inferred at the same time.  What is shared by name, or runs elsewhere, takes one after the other.
+        Frames that are inferred at the same time; of all blocks that share a network, two.  What runs elsewhere takes one
+        after the other.
     providers : str
         What computes: ``auto``, the first that works of ``tensorrt``, ``cuda`` and ``cpu``; or one or more of these and
         ``openvino``, with commas between them.
