@@ -48,6 +48,21 @@ def test_mar_keeps_what_unpooling_keeps_ties_included(levels):
     assert torch.equal(keep_maxima(x, pooled), F.max_unpool2d(pooled, index, 2))
 
 
+@pytest.mark.parametrize("levels", [1000, 3, 1], ids=["distinct", "with ties", "flat"])
+def test_training_pools_as_inference_does_with_the_gradient_of_unpooling(levels):
+    x = torch.randint(-1, levels, (2, 3, 16, 24), generator=torch.Generator().manual_seed(levels)).float().relu()
+    x = (x + (levels == 1)).contiguous(memory_format=torch.channels_last).requires_grad_()
+    factors = torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
+    pooled, kept = OSNet(4).train()._pool(x)
+    same, unpooled = OSNet(4).eval()._pool(x)
+    assert torch.equal(pooled, same) and torch.equal(kept, unpooled)
+    assert kept.is_contiguous(memory_format=torch.channels_last)
+    published, index = F.max_pool2d(x, 2, return_indices=True)
+    (expected,) = torch.autograd.grad((F.max_unpool2d(published, index, 2) * factors).sum(), x)
+    (gradient,) = torch.autograd.grad((kept * factors).sum(), x)
+    assert torch.equal(gradient, expected)
+
+
 def test_the_last_stages_see_the_encoder_at_full_resolution():
     network = checks.make_ready(OSNet, 32, 32)
     features = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(4))

@@ -18,7 +18,8 @@ dec1      doubled + MAR(enc1); 5x5 64 to 16; 5x5 16 to classes, plain     1
 
 Departures: logits come out, not their softmax (the published training puts a softmax in front of a
 cross entropy that has its own, which leaves little gradient); MAR is written as comparisons instead of
-``max_unpool2d``, whose indices export badly; its results are the same, ties included.
+``max_unpool2d``, whose indices export badly; its results are the same, ties included.  In training it is a product
+with the places that pooling took, which has a cheap gradient in any memory format.
 
 Where two values of a window are equal but for rounding, sums in another order move the maximum by a
 pixel, in either form, and logits around it by percents of the greatest: a graph equals its module
@@ -59,6 +60,16 @@ def keep_maxima(x: Tensor, pooled: Tensor) -> Tensor:
     top = torch.stack([first * in_first, second * (in_second & ~in_first)], dim=-1)  # (N, C, T/2, F/2, 2)
     bottom = torch.stack([third * (in_third & ~above), fourth * ~(in_third | above)], dim=-1)
     return torch.stack([top.flatten(-2), bottom.flatten(-2)], dim=-2).flatten(-3, -2)
+
+
+def _places(x: Tensor) -> tuple[Tensor, Tensor]:
+    """``max_pool2d(x, 2)``, and 1 where it took ``x`` from, 0 elsewhere, of the shape of ``x``."""
+    pooled, indices = F.max_pool2d(x, 2, return_indices=True)
+    with torch.no_grad():  # the gradient of pooling puts a value where each maximum was
+        taken = torch.ops.aten.max_pool2d_with_indices_backward(
+            torch.ones_like(pooled), x, [2, 2], [2, 2], [0, 0], [1, 1], False, indices
+        )
+    return pooled, taken
 
 
 class OSNet(nn.Module):
@@ -103,18 +114,25 @@ class OSNet(nn.Module):
     def _stage(self, stage: int, x: Tensor) -> Tensor:
         return self._layer(f"{stage}_2", self._layer(f"{stage}_1", x))
 
+    def _pool(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Half the size, and MAR of what was pooled."""
+        if self.training:
+            pooled, taken = _places(x)
+            return pooled, x * taken
+        pooled = F.max_pool2d(x, 2)
+        return pooled, keep_maxima(x, pooled)
+
     def forward(self, features: Tensor) -> Tensor:
         require_multiple(features, self.stride)
         x, skips = features, []
         for stage in (1, 2, 3):
             x = self._stage(stage, x)  # (N, 64 | 128 | 256, T / 1 | 2 | 4, F / 1 | 2 | 4)
-            pooled = F.max_pool2d(x, 2)
-            skips.append((x, pooled))
-            x = pooled
+            x, kept = self._pool(x)
+            skips.append(kept)
         x = self._stage(4, x)  # (N, 256, T/8, F/8)
-        x = self._stage(5, _double(x) + keep_maxima(*skips[2]))  # (N, 128, T/4, F/4)
-        x = self._stage(6, _double(x) + keep_maxima(*skips[1]))  # (N, 64, T/2, F/2)
-        x = self._layer("7_1", _double(x) + keep_maxima(*skips[0]))  # (N, 16, T, F)
+        x = self._stage(5, _double(x) + skips[2])  # (N, 128, T/4, F/4)
+        x = self._stage(6, _double(x) + skips[1])  # (N, 64, T/2, F/2)
+        x = self._layer("7_1", _double(x) + skips[0])  # (N, 16, T, F)
         return self.conv7_2(x)  # (N, classes, T, F)
 
 
