@@ -22,6 +22,7 @@ from ..models.registry import make_network
 from .checkpoint import LAST, load_state, recipe_of
 from .initial import load_initial
 from .keeper import Keeper
+from .memory import keep_memory
 from .recipe import TrainingRecipe
 from .schedule import Progress
 from .sources import LiveSource, SetSource, Source, check_scenes
@@ -161,6 +162,8 @@ def train(
     if not place.is_gpu and place.devices > 1:
         torch.set_num_threads(1)
         os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # of the processes that are still to come
+    if not place.is_gpu:
+        keep_memory()
     torch.manual_seed(recipe.seed)
     network = make_network(recipe.network, len(recipe.classes), published=recipe.published)
     if earlier is not None:
