@@ -17,7 +17,7 @@ import numpy as np
 import pmt
 from gnuradio import gr, rfseg
 from gnuradio.rfseg.messages import event_from_pmt
-from gnuradio.rfseg.scan_messages import CMD, SCAN, scan_from_pmt
+from gnuradio.rfseg.scan_messages import CMD, scan_from_pmt
 
 from rfseg.errors import RfsegError
 from rfseg.inference import DEFAULT_MODEL
@@ -114,7 +114,7 @@ class listener(gr.basic_block):
         self.report: ScanReport | None = None
         self.visits: list[int] = []  # the steps in their order
         self._receiver = receiver
-        for port, handler in ((SCAN, self._on_scan), (rfseg.keys.STATUS, self._on_status)):
+        for port, handler in ((rfseg.keys.SCAN, self._on_scan), (rfseg.keys.STATUS, self._on_status)):
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
 
@@ -141,7 +141,7 @@ def simulate(model: str) -> tuple[ScanReport, list[int]]:
     top.connect(receiver, segmenter)
     top.msg_connect(segmenter, rfseg.keys.BANDS, planner, rfseg.keys.BANDS)
     top.msg_connect(planner, CMD, receiver, CMD)
-    top.msg_connect(planner, SCAN, ear, SCAN)
+    top.msg_connect(planner, rfseg.keys.SCAN, ear, rfseg.keys.SCAN)
     top.msg_connect(planner, rfseg.keys.STATUS, ear, rfseg.keys.STATUS)
     top.run()
     return ear.report, ear.visits

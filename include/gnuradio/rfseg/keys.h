@@ -22,6 +22,8 @@
     KEY(rx_freq, "rx_freq")                                                              \
     KEY(bands, "bands")                                                                  \
     KEY(late, "late")                                                                    \
+    KEY(scan, "scan")                                                                    \
+    KEY(control, "control")                                                              \
     KEY(status, "status")                                                                \
     KEY(freq, "freq")                                                                    \
     KEY(overflow, "overflow")                                                            \
@@ -39,6 +41,7 @@
     KEY(limits, "limits")                                                                \
     KEY(last, "last")                                                                    \
     KEY(state, "state")                                                                  \
+    KEY(reject, "reject")                                                                \
     KEY(watermark, "watermark")                                                          \
     /* states of a mask's frame */                                                       \
     KEY(inferred, "inferred")                                                            \
@@ -59,6 +62,7 @@
     KEY(power_dbm, "power_dbm")                                                          \
     KEY(guess, "guess")                                                                  \
     KEY(snr_db, "snr_db")                                                                \
+    KEY(pulse_width, "pulse_width")                                                      \
     KEY(track, "track")                                                                  \
     KEY(released, "released")                                                            \
     /* occupancy */                                                                      \
@@ -86,6 +90,8 @@
     KEY(source, "source")                                                                \
     KEY(spectrogram, "spectrogram")                                                      \
     KEY(segmenter, "segmenter")                                                          \
+    KEY(recorder, "recorder")                                                            \
+    KEY(scanner, "scanner")                                                              \
     KEY(event, "event")                                                                  \
     KEY(sample, "sample")                                                                \
     KEY(retune, "retune")                                                                \

@@ -18,7 +18,6 @@ from .feed_messages import bands_of, occupancy_of, scan_of, status_of, track_of
 from .message_queues import LeftOver
 from .messages import event_to_pmt
 from .rfseg_python import keys
-from .scan_messages import SCAN
 
 __all__ = ["band_feed"]
 
@@ -73,7 +72,7 @@ class band_feed(gr.basic_block):
             keys.STATUS: self._on_status,
             keys.OCCUPANCY: self._on_occupancy,
             keys.TRACKS: self._on_track,
-            SCAN: self._on_scan,
+            keys.SCAN: self._on_scan,
         }
         self._left_over = LeftOver(*handlers)
         for port, handler in handlers.items():

@@ -3,25 +3,18 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Any, Callable, Sequence
 
-import numpy as np
 import pmt
 from rfseg.errors import BandError
 from rfseg.extraction import BandStart, Excerpt, Piece, StreamChange
 
 from .messages import _Reader, _to_bool, _to_real, _to_rx_time, _to_uint, band_from_pmt, band_to_pmt
-from .rfseg_python import keys
+from .rfseg_python import keys, samples_from_pmt, samples_to_pmt
 
 __all__ = ["PDUS", "excerpt_from_pmt", "excerpt_to_pmt", "piece_tags", "stream_events"]
 
 PDUS = "pdus"  # GNU Radio's own name of the port
-
-# pmt's own form of a vector of complex64 and its length (pmt-serial-tags.scm).  Reading it is three times as fast as
-# handing a vector over, which goes element by element.
-_SERIAL_HEAD = struct.Struct(">BBIBB")
-_UNIFORM_VECTOR, _COMPLEX64, _PADDING = 0x0A, 0x0A, 1
 
 Tag = tuple[int, str, pmt.pmt_base]  # place, key, value
 
@@ -44,7 +37,7 @@ def excerpt_to_pmt(excerpt: Excerpt) -> pmt.pmt_base:
     metadata = band_to_pmt(band)
     for key, value in entries.items():
         metadata = pmt.dict_add(metadata, pmt.intern(key), value)
-    return pmt.cons(metadata, _samples_to_pmt(excerpt.iq))
+    return pmt.cons(metadata, samples_to_pmt(excerpt.iq))
 
 
 def excerpt_from_pmt(message: pmt.pmt_base) -> Excerpt:
@@ -64,7 +57,7 @@ def excerpt_from_pmt(message: pmt.pmt_base) -> Excerpt:
     for key, value in extent.items():
         metadata = pmt.dict_add(metadata, pmt.intern(key), pmt.from_uint64(max(value, 0)))
     return Excerpt(
-        iq=_samples_from_pmt(pmt.cdr(message)),
+        iq=samples_from_pmt(pmt.cdr(message)),
         band=band_from_pmt(metadata),
         samp_rate=read(keys.RX_RATE, _to_real),
         center_freq=read(keys.RX_FREQ, _to_real),
@@ -125,13 +118,3 @@ def _to_rate(value: pmt.pmt_base) -> float:
     if rate > 0:
         return rate
     raise TypeError("a rate in Hz above 0")
-
-
-def _samples_to_pmt(iq: np.ndarray) -> pmt.pmt_base:
-    head = _SERIAL_HEAD.pack(_UNIFORM_VECTOR, _COMPLEX64, iq.size, _PADDING, 0)
-    return pmt.deserialize_str(head + np.ascontiguousarray(iq, np.complex64).view(np.float32).astype(">f4").tobytes())
-
-
-def _samples_from_pmt(vector: pmt.pmt_base) -> np.ndarray:
-    text = pmt.serialize_str(vector)
-    return np.frombuffer(text, ">f4", offset=_SERIAL_HEAD.size).astype(np.float32).view(np.complex64)

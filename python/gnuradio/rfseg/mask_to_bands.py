@@ -13,14 +13,14 @@ import pmt
 from gnuradio import gr
 from rfseg.bands import BandRules
 from rfseg.bands import mask_to_bands as bands_of_mask
+from rfseg.bands.calibration import PowerCalibration
+from rfseg.bands.noisefloor import NoiseFloor
 from rfseg.contract import Contract
 from rfseg.errors import BandError
 from rfseg.framequeue import DEFAULT_QUEUE_DEPTH, DropPolicy, FrameWorker, LogPace, Mode, choose
 from rfseg.inference import DEFAULT_MODEL
 from rfseg.modelfile import load_contract
-from rfseg.bands.noisefloor import NoiseFloor
 from rfseg.pipeline import FrameState
-from rfseg.bands.calibration import PowerCalibration
 
 from .endings import ends_safely
 from .messages import BandsMessage, FrameTag

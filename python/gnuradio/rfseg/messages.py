@@ -20,8 +20,6 @@ from .rfseg_python import keys, record
 
 __all__ = ["BandsMessage", "FrameTag", "band_from_pmt", "band_to_pmt", "event_from_pmt", "event_to_pmt"]
 
-_REJECT = "reject"  # of the tag on the mask stream
-PULSE_WIDTH = "pulse_width"  # of bands and tracks; C++ passes it on unread
 _BAND = record(
     "a band",
     Band,
@@ -40,7 +38,7 @@ _BAND = record(
         (keys.POWER_DBFS, "f64", False),
         (keys.POWER_DBM, "f64", False),
         (keys.SNR_DB, "f64", False),
-        (PULSE_WIDTH, "f64", False),
+        (keys.PULSE_WIDTH, "f64", False),
         (keys.GUESS, "sym", False),
         (keys.TRACK, "u64", False),
     ],
@@ -93,7 +91,7 @@ class FrameTag:
             entries[keys.STATE] = pmt.intern(self.state.value)
             entries[keys.MODEL] = pmt.intern(self.model)
         if self.reject is not None:
-            entries[_REJECT] = _make_dict({label: pmt.from_double(value) for label, value in self.reject.items()})
+            entries[keys.REJECT] = _make_dict({label: pmt.from_double(value) for label, value in self.reject.items()})
         return _make_dict(entries)
 
     @classmethod
@@ -129,7 +127,7 @@ class FrameTag:
             non_finite=read(keys.NON_FINITE, _to_uint),
             state=read.optional(keys.STATE, _to_state),
             model=read.optional(keys.MODEL, _to_text) or "",
-            reject=read.optional(_REJECT, _to_shares),
+            reject=read.optional(keys.REJECT, _to_shares),
         )
 
 

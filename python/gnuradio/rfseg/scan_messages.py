@@ -17,14 +17,11 @@ from .messages import _make_dict, _Reader, _to_real, _to_text
 from .rfseg_python import keys
 
 __all__ = [
-    "CMD", "COMMAND", "CONTROL", "SCAN", "SCANNER", "freq_to_pmt", "order_from_pmt", "scan_from_pmt", "scan_to_pmt",
-    "tune_to_pmt",
+    "CMD", "COMMAND", "freq_to_pmt", "order_from_pmt", "scan_from_pmt", "scan_to_pmt", "tune_to_pmt",
 ]  # fmt: skip
 
 COMMAND = "command"  # port of GNU Radio's UHD source
 CMD = "cmd"  # port of GNU Radio's Soapy source
-CONTROL, SCAN = "control", "scan"
-SCANNER = "scanner"  # source of status messages
 _TAG = "tag"  # asks a UHD source for tags on the next samples
 _ACTION = "action"
 _ACTIONS = ("start", "stop", "hold", "report")
@@ -54,12 +51,12 @@ def order_from_pmt(message: pmt.pmt_base) -> tuple[str, float | None]:
     else:
         if pmt.is_pair(message) and pmt.is_symbol(pmt.car(message)) and pmt.is_number(pmt.cdr(message)):
             message = _make_dict({_ACTION: pmt.car(message), keys.FREQ: pmt.cdr(message)})
-        read = _Reader(message, CONTROL)
+        read = _Reader(message, keys.CONTROL)
         action, freq = read(_ACTION, _to_text), read.optional(keys.FREQ, _to_number)
     if action not in _ACTIONS:
-        raise BandError(f"{CONTROL}: {_ACTION} is {action}, expected one of {', '.join(_ACTIONS)}")
+        raise BandError(f"{keys.CONTROL}: {_ACTION} is {action}, expected one of {', '.join(_ACTIONS)}")
     if freq is not None and action != "hold":
-        raise BandError(f"{CONTROL}: {action} takes no frequency; only hold does")
+        raise BandError(f"{keys.CONTROL}: {action} takes no frequency; only hold does")
     return action, freq
 
 
@@ -77,7 +74,7 @@ def scan_from_pmt(message: pmt.pmt_base) -> ScanReport:
         If a key is missing or unknown, or a value makes no sense.
     """
     if not pmt.is_dict(message):
-        raise BandError(f"{SCAN} is {message}, expected a dictionary")
+        raise BandError(f"{keys.SCAN} is {message}, expected a dictionary")
     return scan_from_fields(_from_pmt(message))
 
 

@@ -20,7 +20,7 @@ from .message_queues import LeftOver
 from .messages import BandsMessage, event_to_pmt
 from .occupancy_messages import occupancy_to_pmt
 from .rfseg_python import keys
-from .scan_messages import CMD, COMMAND, CONTROL, SCAN, SCANNER, freq_to_pmt, order_from_pmt, scan_to_pmt, tune_to_pmt
+from .scan_messages import CMD, COMMAND, freq_to_pmt, order_from_pmt, scan_to_pmt, tune_to_pmt
 
 __all__ = ["scan_planner"]
 
@@ -156,10 +156,10 @@ class scan_planner(gr.basic_block):
         self._left_over = LeftOver(keys.BANDS)
         self._bad_message_pace, self._failure_pace, self._driver_pace = LogPace(), LogPace(), LogPace()
         self._reset()
-        for port, handler in ((keys.BANDS, self._on_bands), (CONTROL, self._on_control)):
+        for port, handler in ((keys.BANDS, self._on_bands), (keys.CONTROL, self._on_control)):
             self.message_port_register_in(pmt.intern(port))
             self.set_msg_handler(pmt.intern(port), handler)
-        for port in (COMMAND, CMD, keys.FREQ, SCAN, keys.OCCUPANCY, keys.STATUS):
+        for port in (COMMAND, CMD, keys.FREQ, keys.SCAN, keys.OCCUPANCY, keys.STATUS):
             self.message_port_register_out(pmt.intern(port))
 
     # -- what scripts may ask and order while the flowgraph runs
@@ -279,13 +279,13 @@ class scan_planner(gr.basic_block):
 
     def _publish(self, out: ScanOutput) -> None:
         for event, fields in out.events:
-            self.message_port_pub(pmt.intern(keys.STATUS), event_to_pmt(SCANNER, event, fields))
+            self.message_port_pub(pmt.intern(keys.STATUS), event_to_pmt(keys.SCANNER, event, fields))
             if event == keys.FAILED:
                 self._failures += 1
                 if self._failure_pace.is_due():
                     self.logger.warn(f"{fields[keys.REASON]}; {self._failures} so far")
         if out.picture is not None:
-            self.message_port_pub(pmt.intern(SCAN), scan_to_pmt(out.picture.report))
+            self.message_port_pub(pmt.intern(keys.SCAN), scan_to_pmt(out.picture.report))
             self.message_port_pub(pmt.intern(keys.OCCUPANCY), occupancy_to_pmt(out.picture.occupancy))
         for command in out.commands:
             self.message_port_pub(pmt.intern(COMMAND), tune_to_pmt(command, is_uhd=True))

@@ -25,7 +25,6 @@ from .stream_tags import bands_of, changes_of
 
 __all__ = ["sigmf_recorder"]
 
-_SOURCE = "recorder"
 
 
 class sigmf_recorder(gr.sync_block):
@@ -258,7 +257,7 @@ class sigmf_recorder(gr.sync_block):
         self._publish(keys.PROGRESS, {name: getattr(counts, name) for name in counts.__dataclass_fields__})
 
     def _publish(self, event: str, fields: dict[str, Any]) -> None:
-        self.message_port_pub(pmt.intern(keys.STATUS), event_to_pmt(_SOURCE, event, fields))
+        self.message_port_pub(pmt.intern(keys.STATUS), event_to_pmt(keys.RECORDER, event, fields))
 
     def _reset(self) -> None:
         """Back to the state before the first sample."""

@@ -7,7 +7,7 @@ import pmt
 from rfseg.errors import BandError
 from rfseg.tracking import EndReason, EventKind, Track, TrackEvent
 
-from .messages import PULSE_WIDTH, _make_dict, _Reader, _to_real, _to_rx_time, _to_text, _to_uint
+from .messages import _make_dict, _Reader, _to_real, _to_rx_time, _to_text, _to_uint
 from .rfseg_python import keys
 
 __all__ = ["track_event_from_pmt", "track_event_to_pmt"]
@@ -17,7 +17,7 @@ _TEXTS = (keys.LABEL, keys.FREQ_REFERENCE, keys.MODEL)
 _REALS = (
     keys.CONFIDENCE, keys.FREQ_LOWER_EDGE, keys.FREQ_UPPER_EDGE, keys.SAMP_RATE, keys.OCCUPIED_TIME, keys.OBSERVED_TIME
 )  # fmt: skip
-_OPTIONAL_REALS = (keys.POWER_DBFS, keys.POWER_DBM, keys.SNR_DB, keys.PULSE_INTERVAL, PULSE_WIDTH)
+_OPTIONAL_REALS = (keys.POWER_DBFS, keys.POWER_DBM, keys.SNR_DB, keys.PULSE_INTERVAL, keys.PULSE_WIDTH)
 _TIMES = (keys.RX_TIME, keys.END_TIME)
 _RELATIVES = (keys.PARENTS, keys.CHILDREN)
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /* BINDTOOL_HEADER_FILE(keys.h)                       */
-/* BINDTOOL_HEADER_FILE_HASH(65890e983d55f4c21284335822bc32b8)                       */
+/* BINDTOOL_HEADER_FILE_HASH(2c74ac05b6d0f6ee450a8254f0473d1e)                       */
 
 #include <algorithm>
 #include <cctype>
