@@ -116,6 +116,11 @@ class Geometry:
         return self.fft_size
 
     @property
+    def window_size(self) -> int:
+        """Samples that the window of a segment covers."""
+        return self.fft_size
+
+    @property
     def channels(self) -> int:
         """Reductions kept for each row."""
         return len(self.reductions)

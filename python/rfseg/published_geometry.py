@@ -96,6 +96,11 @@ class PictureGeometry(Geometry):
     row_span: int
 
     @property
+    def window_size(self) -> int:
+        """Samples that the window of a segment covers."""
+        return WINDOW_SIZE
+
+    @property
     def row_samples(self) -> int:
         """Samples that a row stands for."""
         return self.row_span

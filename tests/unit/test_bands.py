@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from rfseg.bands import UNKNOWN_LABEL, Band, BandRules, bands_to_mask, mask_to_bands
+from rfseg.bands.calibration import PowerCalibration
+from rfseg.bands.dcspike import DcSpike
+from rfseg.bands.noisefloor import NoiseFloor
 from rfseg.contract import NOT_INFERRED, ClassKind, Contract, SignalClass, make_golden
 from rfseg.errors import BandError, GeometryError
 from rfseg.geometry import Frame, make_geometry
-from rfseg.bands.noisefloor import NoiseFloor
-from rfseg.bands.calibration import PowerCalibration
+from rfseg.published import picture_rows
+from rfseg.published_geometry import make_picture_geometry
 from rfseg.spectrogram import frame_rows
 
 CLASSES = tuple(
@@ -247,6 +250,40 @@ def test_dc_spike_moves_neither_edges_nor_power_unless_it_is_to_count(lower, upp
     assert band.power_dbfs == pytest.approx(-40.0, abs=0.5)
     (counted,) = bands_of(mask, rows, mask_dc=False)
     assert (counted.power_dbfs > -39.0) == (lower < 0 < upper or lower < 0.2e6 < upper)
+
+
+@pytest.mark.parametrize("size", [256, 128])
+def test_dc_spike_lies_between_two_bins_of_a_published_picture(size):
+    geometry = make_picture_geometry(size, GEOMETRY.samp_rate, frame_duration=GEOMETRY.frame_duration)
+    clean = carrier(-15.36e6, 15.36e6, NOISE_POWER, 99) + carrier(-3e6, 5e6, 1e-4, 1)
+    mask = np.zeros((size, size), np.uint8)
+    mask[:, round(geometry.freq_edge(-3e6)) : round(geometry.freq_edge(5e6))] = LTE
+    fields = {"frame": make_frame(sample_count=geometry.frame_samples, valid_samples=geometry.frame_samples)}
+    fields.update(geometry=geometry, classes=CLASSES)
+    count = geometry.frame_samples
+    found = {}
+    for name, iq, masked in (("clean", clean, True), ("masked", clean + 0.03, True), ("counted", clean + 0.03, False)):
+        rows = picture_rows(iq[:count], geometry)[0]
+        (found[name],) = mask_to_bands(mask, mask * 200, rows, rules=BandRules(mask_dc=masked), **fields)
+    assert found["masked"].power_dbfs == pytest.approx(found["clean"].power_dbfs, abs=0.5)  # the spike is 9.5 dB above it
+    assert found["counted"].power_dbfs > found["clean"].power_dbfs + 5.0
+    for edge in ("freq_lower_edge", "freq_upper_edge"):
+        assert getattr(found["masked"], edge) == pytest.approx(getattr(found["clean"], edge), abs=geometry.bin_width / 8)
+
+
+def test_floor_of_a_published_picture_knows_nothing_of_the_spike():
+    geometry = make_picture_geometry(256, GEOMETRY.samp_rate, frame_duration=GEOMETRY.frame_duration)
+    count = geometry.frame_samples
+    rows = picture_rows(carrier(-15.36e6, 15.36e6, NOISE_POWER, 99)[:count] + 6e-4, geometry)[0]
+    noise = NoiseFloor()
+    mask = np.zeros((256, 256), np.uint8)
+    frame = make_frame(sample_count=count, valid_samples=count)
+    assert mask_to_bands(mask, mask, rows, frame=frame, geometry=geometry, classes=CLASSES, noise=noise) == []
+    assert noise.level()[122:134].max() < 1.5 * np.median(noise.level())  # 2.3 with the spike in bin 126
+
+
+def test_bins_too_wide_apart_show_no_spike():
+    assert DcSpike.of(make_picture_geometry(64, GEOMETRY.samp_rate, frame_duration=10e-3)) is None
 
 
 def test_noise_that_an_earlier_frame_showed_gives_a_carrier_that_fills_the_band_its_snr():

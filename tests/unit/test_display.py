@@ -23,6 +23,7 @@ from rfseg.errors import OptionError
 from rfseg.geometry import Frame
 from rfseg.modelfile import load_contract
 from rfseg.occupancyreport import FreeBand, OccupancyReport, Span
+from rfseg.published_geometry import make_picture_geometry
 
 CONTRACT = load_contract("tests/models/threshold.onnx")  # Noise, LTE, NR, Radar
 NOISE, LTE, NR, RADAR = range(4)
@@ -369,6 +370,15 @@ def test_a_line_of_another_centre_is_read_with_its_own_and_marked():
     right = plot.left + 0.75 * plot.width
     assert view.reading(right, plot.top + 5).startswith("+7.560 MHz")
     assert view.reading(right, plot.bottom - 5).startswith("3507.560 MHz")
+
+
+def test_published_pictures_show_no_peaks():
+    geometry = make_picture_geometry(256, SAMP_RATE, frame_duration=20e-3)
+    view = SegmentationView(CONTRACT, geometry, time_span=0.04, opacity=0.5)
+    own = frame(sample_count=geometry.frame_samples, valid_samples=geometry.frame_samples)
+    blank = np.zeros((256, 256), np.uint8)
+    view.add_frame(FrameRows(frame=own, mask=blank, confidence=blank, power=blank.astype(np.float32)))
+    assert "Power per bin (dBFS)" in [t.text for t in of_kind(view.draw(WIDTH, HEIGHT, measure), Text)]
 
 
 def test_axes_are_in_megahertz_and_milliseconds():

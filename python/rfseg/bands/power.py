@@ -12,6 +12,7 @@ import numpy as np
 
 from ..contract import NOT_INFERRED, ClassKind, SignalClass
 from ..geometry import Frame, Geometry, Reduction
+from .dcspike import DcSpike
 from .edges import Edge, find_edges, share_edges, without_noise
 from .noisefloor import NoiseFloor
 from .pulses import HANN_NOISE_BANDWIDTH, PulseMeasures, PulseMeter
@@ -23,8 +24,6 @@ Interval = tuple[int, int]  # half-open
 
 HANN_LEAKAGE = 0.233  # bins' worth of a flat spectrum's power that the window carries past an edge of it
 _NEPERS_PER_DB = np.float32(np.log(10.0) / 10.0)
-_DC_PEAK = 1.26  # power ratio (1 dB) of the DC bin over both its neighbours that makes it a spike
-_DC_SHARE = 0.25  # of a tone's power in the bins beside its own, hann window
 
 
 class BandMeter:
@@ -53,20 +52,23 @@ class BandMeter:
         mask_dc: bool = True,
     ) -> None:
         self._rows, self._geometry = rows, geometry
-        self._dc_bin = geometry.bins // 2 if mask_dc else None
+        spike = DcSpike.of(geometry)
+        self._spike = spike if mask_dc else None
         self._pulsed = of_kind(mask, classes, ClassKind.PULSED)
         self._valid = mask[:, 0] != NOT_INFERRED  # (T,)
         self._has_pulses = bool(self._pulsed.any())
         self._mean = self._linear(Reduction.MEAN)  # (T, F)
         floor = NoiseFloor() if noise is None else noise
-        floor.update(self._mean, ~of_kind(mask, classes, ClassKind.BACKGROUND), center_freq=frame.center_freq)
+        busy = ~of_kind(mask, classes, ClassKind.BACKGROUND)
+        floor.update(self._mean, busy, center_freq=frame.center_freq, unseen=spike and spike.bins)
         self._noise = floor.level()
         self._profiles: dict[tuple[Interval, Interval], np.ndarray] = {}
 
     def profile(self, rows: Interval, bins: Interval) -> np.ndarray:
         """Mean power per bin over the rows in which no pulse covers most of the bins, ``(F,)``, without the DC spike."""
         if (rows, bins) not in self._profiles:
-            self._profiles[rows, bins] = self._without_spike(self._mean_over(rows, bins))
+            profile = self._mean_over(rows, bins)
+            self._profiles[rows, bins] = profile if self._spike is None else self._spike.take_from(profile)
         return self._profiles[rows, bins]
 
     def carrier_edges(self, boxes: Sequence[tuple[Interval, Interval]]) -> list[tuple[Edge, Edge]]:
@@ -119,17 +121,3 @@ class BandMeter:
             return power_dbfs, None
         noise = float(weight @ self._noise[first:last])
         return power_dbfs, 10.0 * float(np.log10(total / noise - 1.0)) if total > noise else None
-
-    def _without_spike(self, profile: np.ndarray) -> np.ndarray:
-        """The profile without a tone in the DC bin, which shows in three bins; straight beneath it."""
-        at = self._dc_bin
-        if at is None:
-            return profile
-        below, spike, above = (float(v) for v in profile[at - 1 : at + 2])
-        if spike <= _DC_PEAK * max(below, above):
-            return profile
-        tone = (spike - 0.5 * (below + above)) / (1.0 - _DC_SHARE)
-        tone = min(tone, min(below, above) / _DC_SHARE * 0.99)
-        cleaned = profile.copy()
-        cleaned[at - 1 : at + 2] -= tone * np.array([_DC_SHARE, 1.0, _DC_SHARE], profile.dtype)
-        return cleaned

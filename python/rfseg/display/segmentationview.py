@@ -11,7 +11,7 @@ import numpy as np
 from ..bands import Band
 from ..contract import NOT_INFERRED, Contract
 from ..errors import OptionError
-from ..geometry import Frame, Geometry
+from ..geometry import Frame, Geometry, Reduction
 from .axes import Plot, draw_frame, draw_x_axis, draw_y_axis
 from .boxes import BandBoxes, draw_boxes
 from .shapes import Image, Line, Measure, Rect, Shape, Text
@@ -254,8 +254,13 @@ class SegmentationView:
             *draw_y_axis(down, theme, measure, f"Time before the newest ({'s' if is_long else 'ms'})"),
             Image(rect=bar, pixels=ramp_pixels(theme, max(int(bar.height), 2))),
             *draw_frame(scale, theme),
-            *draw_y_axis(scale, theme, measure, "Peak power per bin (dBFS)", is_right=True),
+            *draw_y_axis(scale, theme, measure, f"{self._power_name} per bin (dBFS)", is_right=True),
         ]
+
+    @property
+    def _power_name(self) -> str:
+        """What a pixel of the spectrogram shows: published pictures have one segment of each row, and no peaks."""
+        return "Peak power" if Reduction.MAX in self._waterfall.geometry.reductions else "Power"
 
     def _draw_retunes(self, plot: Plot, measure: Measure) -> tuple[list[Shape], list[Rect]]:
         """A line and a text where the centre changes, and where the texts are."""
