@@ -237,6 +237,7 @@ def test_the_report_is_one_file_with_its_pictures(make_set: MakeSet, session: Se
     assert all(p.startswith("data:image/png;base64,iVBORw") for p in pictures)  # the first bytes of a PNG
     assert "http" not in re.sub(r"base64,[^\"]+", "", page)
     assert "<h2>The 12 worst frames</h2>" in page and "threshold on tiny" in page
+    assert len(evaluate_set(session, make_set(*items), worst=13).worst) == 13
 
 
 def test_frames_in_which_nobody_sends_have_a_report_too(make_set: MakeSet, session: Session, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from ..atomic import make_folder, replacing
 from ..datasets.shardset import ShardSet
 from ..errors import BackendUnavailableError
-from ..evaluation import evaluate_set, format_evaluation, save_page
+from ..evaluation import WORST, evaluate_set, format_evaluation, save_page
 from ..inference import Session
 from ..picture import require_matplotlib
 from .options import add_json, add_providers, add_threads, count
@@ -32,6 +32,7 @@ def add_parser(commands: Any) -> None:
     add("--on", type=Path, required=True, metavar="SET", help="folder of a sharded set of rows, or of pictures")
     add("--limit", type=count, metavar="N", help="only the first N frames")
     add("--out", type=Path, metavar="FOLDER", help="write evaluation.json and report.html with plots and the worst frames")
+    add("--worst", type=count, default=WORST, metavar="N", help=f"frames that the report shows (default: {WORST})")
     add_json(parser, instead_of="the tables")
     add_threads(parser)
     add_providers(parser)
@@ -50,7 +51,9 @@ def run(options: argparse.Namespace) -> None:
         _check_plots()
     dataset = ShardSet(options.on)
     session = Session(options.model, threads=options.threads, providers=options.providers)
-    evaluation = evaluate_set(session, dataset, limit=options.limit, watch=lambda frames: watch(frames, "evaluate", "frame"))
+    evaluation = evaluate_set(
+        session, dataset, limit=options.limit, worst=options.worst, watch=lambda frames: watch(frames, "evaluate", "frame")
+    )
     facts = evaluation.to_json()
     text = json.dumps(facts, indent=2, allow_nan=False)
     files = {}

@@ -8,7 +8,7 @@ from .bandscores import BandScores
 from .calibration import Calibration
 from .confusion import Confusion
 from .frames import FrameReader, JudgedFrame
-from .measuring import Evaluation, evaluate_set
+from .measuring import WORST, Evaluation, evaluate_set
 from .page import save_page
 from .pulsescores import PulseScores
 from .scores import Scores
@@ -16,6 +16,7 @@ from .summary import format_evaluation
 from .truth import TrueBand, TruePulse, read_bands, read_pulses
 
 __all__ = [
+    "WORST",
     "BandScores",
     "Calibration",
     "Confusion",

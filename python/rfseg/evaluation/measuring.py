@@ -20,12 +20,12 @@ from .pictureframes import BlindGuesses, PictureReader
 from .scores import Scores
 from .truth import read_bands, read_pulses
 
-__all__ = ["CEILING", "ENERGY", "MODEL", "NOISE", "PRIOR", "SCENE_PRIOR", "Evaluation", "WorstFrame", "evaluate_set"]
+__all__ = ["CEILING", "ENERGY", "MODEL", "NOISE", "PRIOR", "SCENE_PRIOR", "WORST", "Evaluation", "WorstFrame", "evaluate_set"]
 
 # Keys of the systems; the priors are for pictures only
 MODEL, ENERGY, NOISE, CEILING = "model", "energy_detector", "noise", "true_mask"
 PRIOR, SCENE_PRIOR = "prior", "scene_prior"
-_WORST = 12
+WORST = 12  # frames shown unless told otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +104,7 @@ def evaluate_set(
     dataset: ShardSet,
     *,
     limit: int | None = None,
+    worst: int = WORST,
     detector: EnergyDetector = EnergyDetector(),
     watch: Callable[[range], Iterable[int]] = iter,
 ) -> Evaluation:
@@ -113,6 +114,8 @@ def evaluate_set(
     ----------
     limit : int or None
         Only the first so many frames.
+    worst : int
+        How many of the worst frames to keep.
     detector : EnergyDetector
         The classical baseline.
     watch : callable
@@ -156,7 +159,7 @@ def evaluate_set(
             guesses = blind.guess(frame.metadata, index, masks[0].shape)
             for key, guess in zip((PRIOR, SCENE_PRIOR), guesses, strict=True):
                 result.systems[key].add(frame, guess, None, None)
-        _keep_worst(result.worst, frame, masks[0])
+        _keep_worst(result.worst, frame, masks[0], worst)
     return result
 
 
@@ -174,11 +177,11 @@ def _count(
     result.systems[CEILING].add(frame, np.where(frame.truth == IGNORED, 0, frame.truth).astype(np.uint8), None, record)
 
 
-def _keep_worst(worst: list[WorstFrame], frame: JudgedFrame, mask: np.ndarray) -> None:
+def _keep_worst(worst: list[WorstFrame], frame: JudgedFrame, mask: np.ndarray, count: int) -> None:
     known = frame.truth != IGNORED
     if not known.any():
         return
     accuracy = float((mask == frame.truth)[known].mean())
     worst.append(WorstFrame(frame=frame, accuracy=accuracy, mask=mask))
     worst.sort(key=lambda w: w.accuracy)
-    del worst[_WORST:]
+    del worst[count:]
