@@ -60,7 +60,7 @@ def report() -> dict:
         "live": {
             "rows": [
                 {
-                    **case, **taken, "frames": 1000, "inferred": 900, "dropped": 100, "failed": 0, "late": 7,
+                    **case, **taken, "frames": 1000, "inferred": 900, "skipped": 0, "dropped": 100, "failed": 0, "late": 7,
                     "to_tag": times, "to_message": None, "lag": times, "overruns": 3,
                 }
             ]
@@ -242,7 +242,7 @@ def test_the_report_is_markdown_with_every_section(report: dict) -> None:
         "| 256  | int16 | 200 (100 to 300) |",
         "| m     | fp16      | cpu      |       1 |     2 | 256 x 256 |    11.00 |    12.00 |    13.00 |             5.50 | 5.00 (2.50 to 7.50) |",
         "| as asked |   61.44 |  256 |         20 |        1 |       1 | 160 (80 to 240) | 2.50 (1.25 to 3.75) |       1.00 |          301 |",
-        "|   1000 |      900 |     100 |          7 |            11.0 / 13.0 |                          - |             14.0 |        3 |",
+        "|   1000 |      900 |       0 |     100 |          7 |            11.0 / 13.0 |                          - |             14.0 |        3 |",
         "| feed  |       1.00 |",
     ):
         assert row in text
@@ -314,12 +314,10 @@ def test_a_flowgraph_that_fails_is_reported_with_its_last_words(bench, monkeypat
 def test_one_thing_is_varied_at_a_time_and_only_as_far_as_the_model_goes(threshold_model: Path, monkeypatch) -> None:
     asked: list[dict] = []
     times = {"p50": 1.0, "p99": 2.0, "max": 3.0}
-    counts = {"frames": 9, "inferred": 9, "dropped": 0, "failed": 0, "late": 0, "overruns": 0}
+    counts = {"frames": 9, "inferred": 9, "skipped": 0, "dropped": 0, "failed": 0, "late": 0, "overruns": 0}
 
     def answer(task: str, **settings) -> dict:
         asked.append({"task": task, **settings})
-        if task == "options":
-            return {"options": ["samp_rate", "infer_every"]}
         figures = {"frame_duration": settings["frame_duration"], "bins": 256, "cores": {"a": 0.5}, "memory": {"peak": 1.0, "first": 1.0, "last": 1.0}}
         return {**figures, **counts, "rate": one(70.0), "to_tag": times, "to_message": times, "lag": times}
 

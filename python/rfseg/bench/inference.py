@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -61,15 +62,14 @@ def _models(plan: Plan) -> list[tuple[str, Path]]:
 
 def _measure_model(name: str, path: Path, plan: Plan, torch_python: str | None) -> list[dict[str, Any]]:
     contract = load_contract(path)
-    sessions: dict[tuple[str, int], Session] = {}
-    if time_frame(path, runs=1)["least_ms"] > _HEAVY * 1e3:
+    open_session = cache(lambda provider, threads: Session(path, threads=threads, providers=provider))
+    first = _runner(open_session(_found_providers()[0], plan.threads[0]), _bins_of(contract, (_MAIN_BINS,))[0], 1)
+    first()  # what is allocated and chosen once
+    if first() > _HEAVY:
         plan = replace(plan, batches=plan.batches[:1], inference_bins=(_MAIN_BINS,))
     cells = list(_cells(contract, plan))
-    for provider, threads, _, _ in cells:
-        if (provider, threads) not in sessions:
-            sessions[provider, threads] = Session(path, threads=threads, providers=provider)
     runs: dict[tuple, Callable[[], float]] = {
-        cell: _runner(sessions[cell[:2]], cell[3], cell[2]) for cell in cells
+        cell: _runner(open_session(*cell[:2]), cell[3], cell[2]) for cell in cells
     }
     with ExitStack() as stack:
         eager = _eager(contract, torch_python, stack)

@@ -133,14 +133,14 @@ def _live(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
         tag, message, lag = row["to_tag"], row["to_message"], row["lag"]
         rows.append(
             (
-                *_case(row), str(row["frames"]), str(row["inferred"]), str(row["dropped"]), str(row["late"]),
+                *_case(row), str(row["frames"]), str(row["inferred"]), str(row["skipped"]), str(row["dropped"]), str(row["late"]),
                 _percentiles(tag), _percentiles(message), _number(lag and lag["max"], 1), str(row["overruns"]),
                 _cores(row["cores"]), f"{row['memory']['first']:.0f} to {row['memory']['last']:.0f}",
             )
         )  # fmt: skip
     table = markdown_table(
         (
-            *_CASE, "Frames", "Inferred", "Dropped", "Late bands", "To tag, p50 / p99 (ms)", "To message, p50 / p99 (ms)",
+            *_CASE, "Frames", "Inferred", "Skipped", "Dropped", "Late bands", "To tag, p50 / p99 (ms)", "To message, p50 / p99 (ms)",
             "Source late (ms)", "Overruns", "Cores busy", "Memory (MiB)",
         ),
         rows,
@@ -149,7 +149,8 @@ def _live(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     return (
         f"### Whole chain, live\n{plan['seconds']:g} s each, behind a source paced by the clock, as a radio is. *To tag*, *to"
         " message*: from the moment at which the last sample of a frame was due at the source. *Source late*: the longest time"
-        " by which it could not deliver what was due; *overruns*: times at which that was more than 50 ms.\n\n"
+        " by which it could not deliver what was due; *overruns*: times at which that was more than 50 ms. *Memory*: after a tenth of"
+        " the run, and at its end.\n\n"
         f"{table}\n\nThreads of the first line (cores): {busiest}."
     )
 

@@ -156,8 +156,7 @@ def _lossless_row(case: _Case, found: list[dict[str, Any]]) -> dict[str, Any]:
 def _live(plan: Plan, contract: Contract, say: Callable[[str], None]) -> dict[str, Any]:
     cases = [case for case in _cases(plan, contract) if case.threads == plan.threads[0]]
     if plan.grows:
-        cases.append(_overload(plan, contract))
-        cases += _duty_cycle(plan, contract)
+        cases += [_overload(plan, contract), _duty_cycle(plan, contract)]
     rows = []
     for case in cases:
         say(f"live, {plan.seconds:g} s: {case.why}")
@@ -169,16 +168,25 @@ def _process(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
     rows = []
     for stage in _STAGES:
         say(f"process: up to the {stage}")
-        case = _Case(why="", samp_rate=plan.samp_rate, frame_duration=plan.frame_duration, threads=plan.threads[0])
-        settings = {name: value for name, value in case.settings(plan).items() if name not in ("channels", "has_radar")}
+        case = _Case(why="", **_base(plan))
+        settings = {name: value for name, value in case.settings(plan).items() if name != "channels"}
         rows.append(run_task("process", **settings, stage=stage, seconds=plan.seconds / 2))
     return {"rows": rows}
 
 
+def _base(plan: Plan) -> dict[str, Any]:
+    """The plan's own setting."""
+    return {
+        "samp_rate": plan.samp_rate,
+        "frame_duration": plan.frame_duration,
+        "threads": plan.threads[0],
+        "has_radar": plan.has_radar,
+    }
+
+
 def _cases(plan: Plan, contract: Contract) -> Iterator[_Case]:
     """The plan's own setting, and others in which one thing differs, as far as the model covers them."""
-    base = {"samp_rate": plan.samp_rate, "frame_duration": plan.frame_duration, "threads": plan.threads[0]}
-    base["has_radar"] = plan.has_radar
+    base = _base(plan)
     yield _Case(why="as asked", **base)
     if not plan.grows:
         return
@@ -208,22 +216,13 @@ def _overload(plan: Plan, contract: Contract) -> _Case:
     duration = min(max(needed / _OVERLOAD, shortest), longest)
     return _Case(
         why=f"{needed / duration:.1f} times what one thread infers",
-        samp_rate=plan.samp_rate,
-        frame_duration=duration,
-        threads=plan.threads[0],
+        **{**_base(plan), "frame_duration": duration},
     )
 
 
-def _duty_cycle(plan: Plan, contract: Contract) -> list[_Case]:
-    """The highest rate that the model covers with one frame in a few inferred, where RF Segmenter has that option."""
-    if _DUTY_CYCLE[0] not in run_task("options")["options"]:
-        return []
+def _duty_cycle(plan: Plan, contract: Contract) -> _Case:
+    """The highest rate that the model covers with one frame in a few inferred."""
     fastest = max((rate for rate in _RATES if rate <= contract.samp_rate_range[1]), default=plan.samp_rate)
-    case = _Case(
-        why=f"one frame in {_DUTY_CYCLE[1]} inferred",
-        samp_rate=fastest,
-        frame_duration=plan.frame_duration,
-        threads=plan.threads[0],
-        options=(_DUTY_CYCLE,),
+    return _Case(
+        why=f"one frame in {_DUTY_CYCLE[1]} inferred", **{**_base(plan), "samp_rate": fastest}, options=(_DUTY_CYCLE,)
     )
-    return [case]

@@ -11,7 +11,7 @@ from typing import Sequence, TextIO
 from gnuradio import gr
 from rfseg.errors import OptionError, RfsegError
 
-from .chains import list_options, measure_live, measure_lossless
+from .chains import measure_live, measure_lossless
 from .process import measure_process
 from .throughput import measure_spectrogram
 
@@ -22,7 +22,6 @@ _TASKS = {
     "lossless": measure_lossless,
     "live": measure_live,
     "process": measure_process,
-    "options": list_options,
 }
 _BAD_INPUT = 2
 

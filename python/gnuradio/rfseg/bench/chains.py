@@ -21,7 +21,7 @@ from ..rfseg_python import keys
 from ..spectrogram_sink import frame_geometry
 from .ends import frame_log, scene_source, tag_log
 
-__all__ = ["Setup", "list_options", "live_figures", "measure_live", "measure_lossless", "wait_for_frames", "watch"]
+__all__ = ["Setup", "live_figures", "measure_live", "measure_lossless", "wait_for_frames", "watch"]
 
 _PATIENCE = 120.0  # s that the first frames may take
 _LOOK = 10e-3  # s
@@ -53,14 +53,9 @@ class Setup:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = set(self.options) - set(list_options()["options"])
+        unknown = set(self.options) - set(inspect.signature(rf_segmenter.__init__).parameters)
         if unknown:
             raise OptionError(f"RF Segmenter has no argument {', '.join(sorted(unknown))}; leave it out")
-
-
-def list_options() -> dict[str, Any]:
-    """Arguments that RF Segmenter has."""
-    return {"options": list(inspect.signature(rf_segmenter.__init__).parameters)[1:]}
 
 
 class _Lane:
@@ -80,7 +75,7 @@ class _Lane:
             **setup.options,
         )
         item_size, vector_size = ITEM_SIZES[setup.item_type], round(setup.samp_rate * _PIECE)
-        self.frames, self.tags = frame_log(), tag_log(item_size, vector_size)
+        self.frames, self.tags = frame_log(), tag_log(item_size, vector_size, self.geometry.frame_samples)
         self.pieces = blocks.stream_to_vector(item_size, vector_size)
         self.pieces.set_min_output_buffer(0, _WAITING_PIECES)  # while other threads have the interpreter
         top.connect(self.source, self.chain, self.pieces, self.tags)
@@ -92,6 +87,7 @@ class _Lane:
         return {
             "frames": chain.frames(),
             "inferred": chain.inferred(),
+            "skipped": chain.skipped(),
             "dropped": chain.dropped(),
             "failed": chain.failed(),
             "bands": chain.bands(),
@@ -113,7 +109,7 @@ def measure_lossless(*, seconds: float, repeats: int, **setup: Any) -> dict[str,
     finally:
         _end(top, lanes)
     geometry = lanes[0].geometry
-    rates = _rates([lane.frames.seen for lane in lanes], begin, (end - begin) / repeats, repeats, geometry.frame_samples)
+    rates = _rates([list(lane.frames.seen) for lane in lanes], begin, (end - begin) / repeats, repeats, geometry.frame_samples)
     return {
         "rate": spread(rates),
         "frame_duration": geometry.frame_duration,
@@ -150,7 +146,7 @@ def measure_live(*, seconds: float, **setup: Any) -> dict[str, Any]:
         "frame_duration": lanes[0].geometry.frame_duration,
         "bins": lanes[0].geometry.bins,
         "cores": _cores(threads, elapsed),
-        "memory": {**memory_mib(), "first": memory[0], "last": memory[-1]},
+        "memory": {**memory_mib(), "first": memory[len(memory) // 10], "last": memory[-1]},
     }
 
 
@@ -160,13 +156,9 @@ def live_figures(lanes: list[Any], marks: list[tuple[int, int]], ends: list[tupl
     to_tag: list[float] = []
     lags: list[float] = []
     for lane, (first_lag, first), (last_lag, last) in zip(lanes, marks, ends):
-        size = lane.geometry.frame_samples
         inferred = {end: seen for end, state, seen in lane.frames.seen if state == "inferred" and first < end <= last}
         to_message += [seen - lane.source.time_of(end) for end, seen in inferred.items()]
-        tagged: dict[int, float] = {}
-        for sample, seen in lane.tags.seen:
-            tagged.setdefault((sample // size + 1) * size, seen)
-        to_tag += [seen - lane.source.time_of(end) for end, seen in tagged.items() if end in inferred]
+        to_tag += [seen - lane.source.time_of(end) for end, seen in lane.tags.seen if end in inferred]
         lags += lane.source.lags[first_lag:last_lag]
     return {
         "to_message": latencies(to_message),

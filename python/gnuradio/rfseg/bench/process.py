@@ -43,11 +43,20 @@ print(json.dumps(late))
 """.format(period=_PERIOD)
 
 
-def measure_process(*, model: str, samp_rate: float, frame_duration: float, stage: str, seconds: float, threads: int = 1) -> dict[str, Any]:
+def measure_process(
+    *,
+    model: str,
+    samp_rate: float,
+    frame_duration: float,
+    stage: str,
+    seconds: float,
+    threads: int = 1,
+    has_radar: bool = True,
+) -> dict[str, Any]:
     """Processor time, and how long a thread waits for the interpreter lock, with the chain up to a stage, live."""
     session = Session(model, threads=threads)
     with tempfile.TemporaryDirectory() as folder:
-        top, source, held = _make(session, samp_rate, frame_duration, stage, Path(folder) / "bands.jsonl")
+        top, source, held = _make(session, samp_rate, frame_duration, has_radar, stage, Path(folder) / "bands.jsonl")
         top.start()
         try:
             time.sleep(min(_WARM_UP, seconds))  # until the ring is full and the clock runs
@@ -96,13 +105,14 @@ def _probe(late: list[float], ended: threading.Event) -> None:
 
 
 def _make(
-    session: Session, samp_rate: float, frame_duration: float, stage: str, path: Path
+    session: Session, samp_rate: float, frame_duration: float, has_radar: bool, stage: str, path: Path
 ) -> tuple[gr.top_block, scene_source, dict[str, gr.basic_block]]:
     contract = session.contract
     shape = {"model": contract, "frame_duration": frame_duration}
     geometry = frame_geometry(samp_rate, **shape)
     top = gr.top_block()
-    source = scene_source(make_scene(samp_rate, 2 * geometry.frame_samples), samp_rate, is_paced=True)
+    scene = make_scene(samp_rate, 2 * geometry.frame_samples, has_radar=has_radar)
+    source = scene_source(scene, samp_rate, is_paced=True)
     rows = spectrogram_sink(samp_rate, **shape, mode="live")
     top.connect(source, rows)
     held: dict[str, gr.basic_block] = {"spectrogram": rows}
