@@ -17,6 +17,7 @@ from typing import Callable, Generic, Protocol, TypeVar
 
 from .errors import OptionError
 from .geometry import Geometry
+from .providers import FRAMES_AT_ONCE
 
 __all__ = [
     "DEFAULT_HOLD",
@@ -40,7 +41,7 @@ _Outcome = TypeVar("_Outcome")
 
 DEFAULT_HOLD = 0.25  # s; a frame of 20 ms, what waits in the queue, and some for a busy machine
 DEFAULT_QUEUE_DEPTH = 4  # frames; three rounds of inferences of 50 ms, two at a time, and a frame still fit into the hold
-DEFAULT_WORKERS = 2  # frames at once: two cores do more with a frame each than with a thread each of one frame
+DEFAULT_WORKERS = FRAMES_AT_ONCE
 STOP_TIMEOUT = 5.0  # s; far more than an inference takes
 
 _LOSSLESS_RING_FRAMES = 4  # one being filled, one in work, two between the blocks

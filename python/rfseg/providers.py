@@ -9,9 +9,10 @@ from typing import Any
 
 from .errors import BackendUnavailableError, OptionError
 
-__all__ = ["AUTO", "PROVIDERS", "available_providers", "choose_providers", "provider_options"]
+__all__ = ["AUTO", "FRAMES_AT_ONCE", "PROVIDERS", "available_providers", "choose_providers", "provider_options"]
 
 AUTO = "auto"
+FRAMES_AT_ONCE = 2  # on processors: two cores do more with a frame each than with a thread each of one frame
 # Short name to ONNX Runtime's, the first choice first.
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",

@@ -18,12 +18,11 @@ import numpy as np
 
 from .errors import OptionError
 from .inference import Session, find_model
-from .providers import AUTO
+from .providers import AUTO, FRAMES_AT_ONCE
 
 __all__ = ["SharedSession", "session_opener", "shared_session"]
 
 _BATCH_ON_ACCELERATOR = 8  # frames in one call; on processors each costs as much as alone
-_CALLS_ON_PROCESSORS = 2  # at once, as blocks alone infer
 
 _shared: weakref.WeakValueDictionary[tuple[str, str, int, str], SharedSession] = weakref.WeakValueDictionary()
 _opening = threading.Lock()
@@ -66,7 +65,7 @@ class SharedSession:
         self.contract = session.contract
         self._session = session
         self._batch = batch or (_BATCH_ON_ACCELERATOR if is_accelerated else 1)
-        self._at_once = at_once or (1 if is_accelerated else _CALLS_ON_PROCESSORS)
+        self._at_once = at_once or (1 if is_accelerated else FRAMES_AT_ONCE)
         self._changed = threading.Condition()
         self._waiting: deque[_Request] = deque()
         self._calls = 0  # under way
