@@ -40,7 +40,7 @@ _Data = TypeVar("_Data")
 _Outcome = TypeVar("_Outcome")
 
 DEFAULT_HOLD = 0.25  # s; a frame of 20 ms, what waits in the queue, and some for a busy machine
-DEFAULT_QUEUE_DEPTH = 4  # frames; three rounds of inferences of 50 ms, two at a time, and a frame still fit into the hold
+DEFAULT_QUEUE_DEPTH = 6  # frames; four rounds of inferences of 50 ms, two at a time, and a frame still fit into the hold
 DEFAULT_WORKERS = FRAMES_AT_ONCE
 STOP_TIMEOUT = 5.0  # s; far more than an inference takes
 
