@@ -10,6 +10,7 @@ import pytest
 from rfseg.bands import Band
 from rfseg.errors import BandError
 from rfseg.extraction import BandExtractor, BandStart, Excerpt, ExtractionRules, StreamChange
+from rfseg.extraction.partbuffer import PartBuffer, Spare
 from rfseg.geometry import RxTime
 from rfseg.tracking import PatternKind, find_pattern, find_pulses, measure_pulses
 
@@ -124,6 +125,44 @@ def test_long_bands_come_in_parts_without_a_seam():
     edges = extents(parts)
     assert all(one[1] == other[0] for one, other in zip(edges, edges[1:]))
     assert np.abs(np.concatenate([p.iq for p in parts]) - whole[0].iq).max() < SAME
+
+
+def test_memory_that_serves_again_changes_nothing_in_what_is_still_held():
+    rng = np.random.default_rng(3)
+    iq = (rng.standard_normal((COUNT, 2)) @ [1, 1j]).astype(np.complex64)
+    starts = [band(2_001, 70_001), band(20_000, 60_000, -3.0, track=2)]
+    rules = ExtractionRules(max_duration=4_000 / RATE)
+    expected, _ = run(iq, starts, rules=rules)
+    extractor, found, begin = BandExtractor(RATE, OUT, rules=rules), [], 0
+    while begin < iq.size:
+        end = begin + int(rng.integers(1, 9_000))
+        for excerpt in extractor.step(iq[begin:end], [s for s in starts if begin <= s.sample < end]):
+            found.append(replace(excerpt, iq=excerpt.iq.copy()))
+            extractor.reuse(excerpt)
+        begin = end
+    found = sorted(found + extractor.finish(), key=lambda e: (e.sample_start, e.band.id))
+    assert extents(found) == extents(expected) and len(found) > 30
+    for one, other in zip(found, expected):
+        assert np.abs(one.iq - other.iq).max() < SAME * 10  # of noise whose root mean square is 1.4
+
+
+def test_what_is_left_of_a_part_does_not_lie_in_the_memory_that_serves_again():
+    spare = Spare()
+    one, other = PartBuffer(spare), PartBuffer(spare)
+    one.room(10, most=10)[:] = np.arange(10)
+    part = one.take(6)
+    assert part.tolist() == [0, 1, 2, 3, 4, 5]
+    spare.keep(part)
+    other.room(10, most=10)[:] = -1
+    assert np.shares_memory(other.take(10), part)  # it was used again
+    assert one.take(4).tolist() == [6, 7, 8, 9]
+
+
+def test_an_excerpt_holds_little_more_memory_than_its_samples():
+    excerpts, _ = run(tone(COUNT, 1), [band(2_000, 31), band(10_000, 30_000)], step=7_000)
+    for excerpt in excerpts:
+        whole = excerpt.iq if excerpt.iq.base is None else excerpt.iq.base
+        assert whole.size <= 2 * excerpt.iq.size
 
 
 def test_a_part_of_full_length_that_is_the_last_says_so():
@@ -245,7 +284,7 @@ def test_bands_that_cannot_be_extracted_are_counted_with_the_reason():
         ({"margin": -1.0}, "margin=-1.0 must be a frequency in Hz, 0 or more"),
         ({"tail": float("inf")}, "tail=inf must be a time in s, 0 or more"),
         ({"max_duration": 0.0}, "max_duration=0.0 must be a time in s, above 0"),
-        ({"min_duration": 0.2}, "min_duration=0.2 s exceeds max_duration=0.1 s"),
+        ({"min_duration": 0.2}, "min_duration=0.2 s exceeds max_duration=0.02 s"),
         ({"max_bands": 0}, "max_bands=0 must be an integer of at least 1"),
         ({"switch_margin": float("nan")}, "switch_margin=nan must be 0 dB or more"),
     ],

@@ -123,6 +123,7 @@ class extractor_core(gr.basic_block):
             return
         for excerpt in results:
             self.message_port_pub(pmt.intern(PDUS), excerpt_to_pmt(excerpt))
+            self.extractor.reuse(excerpt)
 
     def _write(self, out: np.ndarray) -> int:
         """Write what there is room for."""

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Callable
 
 import numpy as np
 from scipy import fft, signal
@@ -120,25 +121,34 @@ class BandFilter:
         side = min(side, (min(self._size, self._out_size) - 1) // 2)
         return np.concatenate([response[-side:], response[: side + 1]]).astype(np.complex64)
 
-    def apply(self, history: SampleHistory, grid: Grid, first_unit: int, block_count: int) -> np.ndarray:
-        """Units of ``block_count`` blocks from ``first_unit`` on, complex64; the history is read ``reach`` samples further."""
-        parts = []
-        for block in range(0, block_count, _GROUP):
-            count = min(_GROUP, block_count - block)
-            parts.append(self._batch(history, grid, first_unit + block * self.block_units, count))
-        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+    def apply(
+        self,
+        history: SampleHistory,
+        grid: Grid,
+        first_unit: int,
+        block_count: int,
+        room: Callable[[int], np.ndarray] = partial(np.empty, dtype=np.complex64),
+    ) -> np.ndarray:
+        """Units of ``block_count`` blocks from ``first_unit`` on, complex64; the history is read ``reach`` samples further.
 
-    def _batch(self, history: SampleHistory, grid: Grid, first_unit: int, count: int) -> np.ndarray:
-        hop = self.block_units * self._down
+        ``room`` gives the array for a number of samples, into which they are written.
+        """
+        size = self.block_units * self._up
+        made = room(block_count * size)
+        for block in range(0, block_count, _GROUP):
+            out = made[block * size : (block + _GROUP) * size].reshape(-1, size)
+            self._batch(history, grid, first_unit + block * self.block_units, out)
+        return made
+
+    def _batch(self, history: SampleHistory, grid: Grid, first_unit: int, out: np.ndarray) -> None:
+        """A block per row of ``out``."""
+        hop, count = self.block_units * self._down, len(out)
         begin = grid.sample(first_unit) - self.reach
         iq = history.read(begin, begin + (count - 1) * hop + self._size)
-        strides = hop * iq.itemsize, iq.itemsize
-        blocks = np.lib.stride_tricks.as_strided(iq, (count, self._size), strides, writeable=False)
+        blocks = np.ndarray((count, self._size), iq.dtype, iq, strides=(hop * iq.itemsize, iq.itemsize))  # they overlap
         spectrum = self._around_band(fft.fft(blocks, axis=1))
-        out = fft.ifft(spectrum, axis=1, overwrite_x=True)[:, self._kept]
-        out *= self._turn
+        np.multiply(fft.ifft(spectrum, axis=1, overwrite_x=True)[:, self._kept], self._turn, out=out)
         out *= self._phases([begin + number * hop for number in range(count)])[:, None]
-        return out.reshape(-1)
 
     def _around_band(self, spectrum: np.ndarray) -> np.ndarray:
         """Weighted bins of the band, its centre at bin 0 of the output's spectrum."""

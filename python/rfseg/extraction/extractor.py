@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Sequence
 
 import numpy as np
 
 from .excerpts import BandStart, Excerpt, StreamChange, summarise
 from .front import Cut, Front, track_key
+from .partbuffer import PartBuffer, Spare
 
 __all__ = ["BandExtractor"]
 
@@ -44,6 +46,7 @@ class BandExtractor(Front):
         super().__init__(samp_rate, out_rate, **options)
         self._cuts: dict[tuple[str, int], Cut] = {}  # that may go on, by track
         self._ending: list[tuple[Cut, int]] = []  # that only wait for their last samples, with their tails
+        self._spare = Spare()
 
     def step(
         self, iq: np.ndarray, starts: Sequence[BandStart] = (), changes: Sequence[StreamChange] = ()
@@ -82,6 +85,10 @@ class BandExtractor(Front):
         """End all excerpts because the stream has ended."""
         return sorted(self._end_all(), key=lambda excerpt: excerpt.sample_start)
 
+    def reuse(self, excerpt: Excerpt) -> None:
+        """The samples of an excerpt are not needed any more: their memory may serve the next, which saves much with long ones."""
+        self._spare.keep(excerpt.iq)
+
     # -- bands
 
     def _begin(self, start: BandStart) -> None:
@@ -106,16 +113,15 @@ class BandExtractor(Front):
         if band_filter is not None:
             unit = self._grid.unit(max(start.sample - lead, self._begun))
             end = start.sample + start.band.sample_count
-            self._cuts[key] = Cut(band_filter=band_filter, starts=[start], first_unit=unit, next_unit=unit, end=end)
+            self._cuts[key] = Cut(band_filter=band_filter, starts=[start], first_unit=unit, next_unit=unit, end=end, made=PartBuffer(self._spare))
 
     def _advance(self, done: list[Excerpt]) -> None:
         """Make what can be made; end what has ended."""
         for key in [key for key, cut in self._cuts.items() if self._has_passed(cut, cut.end + self._pause)]:
             self._ending.append((self._cuts.pop(key), self._tail))
         for cut, tail in [*self._ending, *((cut, self._tail) for cut in self._cuts.values())]:
-            made = self._make_blocks(cut, self._grid.unit_after(cut.end + tail))
-            if made is not None:
-                cut.made.append(made)
+            room = partial(cut.made.room, most=self._part_room(cut))
+            if self._make_blocks(cut, self._grid.unit_after(cut.end + tail), room=room) is not None:
                 done += self._full_parts(cut)
         for ending in [(cut, tail) for cut, tail in self._ending if self._has_passed(cut, cut.end + tail)]:
             self._ending.remove(ending)
@@ -129,10 +135,7 @@ class BandExtractor(Front):
         units = self._part_units
         parts = []
         while cut.next_unit - cut.first_unit > units:
-            iq = np.concatenate(cut.made)
-            size = units * self._grid.up
-            cut.made = [iq[size:]]
-            parts.append(self._excerpt(cut, iq[:size], is_last=False))
+            parts.append(self._excerpt(cut, cut.made.take(units * self._grid.up), is_last=False))
         return parts
 
     def _end(self, cut: Cut, tail: int) -> list[Excerpt]:
@@ -141,10 +144,10 @@ class BandExtractor(Front):
             self.too_short += 1
             return []
         last = self._grid.unit_after(min(cut.end + tail, self._history.stop))
-        cut.made.append(self._make_rest(cut, last))
+        rest = self._make_rest(cut, last)
+        cut.made.room(rest.size, most=self._part_room(cut))[:] = rest
         parts = self._full_parts(cut)
-        iq = np.concatenate(cut.made)
-        return [*parts, self._excerpt(cut, iq, is_last=True)] if iq.size else parts
+        return [*parts, self._excerpt(cut, cut.made.take(cut.made.size), is_last=True)] if cut.made.size else parts
 
     def _end_all(self) -> list[Excerpt]:
         """End everything with the samples that are there."""
@@ -181,6 +184,10 @@ class BandExtractor(Front):
     def _pause(self) -> int:
         pause = math.ceil(self.rules.max_pause * self._clock.samp_rate)
         return max(pause, self._lead + self._tail)
+
+    def _part_room(self, cut: Cut) -> int:
+        """Samples that are held of a long excerpt: a part, and what was made beyond it."""
+        return (self._part_units + cut.band_filter.group_units) * self._grid.up
 
     @property
     def _part_units(self) -> int:

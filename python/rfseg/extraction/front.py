@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Iterable, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .bandfilter import BandFilter, fit_pass_band
 from .excerpts import BandStart, StreamChange
 from .grid import Clock, Grid
 from .history import SampleHistory
+from .partbuffer import PartBuffer
 from .rules import ExtractionRules
 
 __all__ = ["Cut", "Front", "track_key"]
@@ -55,6 +56,10 @@ class Cut:
         The first unit that is not made yet.
     end : int
         Absolute index of the sample after the last one of its newest band.
+    parts : int
+        Excerpts of it so far.
+    made : PartBuffer or None
+        Samples that were made and not handed out, of an excerpt.
     """
 
     band_filter: BandFilter
@@ -63,7 +68,7 @@ class Cut:
     next_unit: int
     end: int
     parts: int = 0
-    made: list[np.ndarray] = field(default_factory=list)
+    made: PartBuffer | None = None
 
     def extend(self, start: BandStart) -> None:
         """Another band of the same track belongs to it."""
@@ -242,15 +247,18 @@ class Front:
         is_rf = cut.starts[0].band.freq_reference == "rf"
         return cut.band_filter.center + (self._center_freq if is_rf else 0.0)
 
-    def _make_blocks(self, cut: Cut, limit: int) -> np.ndarray | None:
-        """Whole groups of blocks of a cut that can be made by now, up to unit ``limit``; None if there is none."""
+    def _make_blocks(self, cut: Cut, limit: int, **room: Any) -> np.ndarray | None:
+        """Whole groups of blocks of a cut that can be made by now, up to unit ``limit``; None if there is none.
+
+        ``room`` as for :meth:`BandFilter.apply`.
+        """
         band_filter = cut.band_filter
         there = self._grid.unit(self._history.stop - band_filter.reach)
         groups = (min(there, limit) - cut.next_unit) // band_filter.group_units
         if groups <= 0:
             return None
         blocks = groups * band_filter.group_units // band_filter.block_units
-        made = band_filter.apply(self._history, self._grid, cut.next_unit, blocks)
+        made = band_filter.apply(self._history, self._grid, cut.next_unit, blocks, **room)
         cut.next_unit += groups * band_filter.group_units
         return made
 

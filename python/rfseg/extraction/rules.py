@@ -39,7 +39,8 @@ class ExtractionRules:
     min_duration : float
         Bands that are shorter give no excerpt, s.
     max_duration : float
-        A longer excerpt is handed out in parts of this length, s.
+        A longer excerpt is handed out in parts of this length, s.  At high rates long parts cost more than their samples: 0.1 s
+        at 30.72 MS/s are 25 MB of memory that is new each time.
     max_bands : int
         Bands that are extracted at the same time; of those that begin together the strongest come first.
     switch_margin : float
@@ -58,7 +59,7 @@ class ExtractionRules:
     tail: float = 100e-6
     max_pause: float = 0.0
     min_duration: float = 0.0
-    max_duration: float = 0.1
+    max_duration: float = 0.02
     max_bands: int = 8
     switch_margin: float = 6.0
 
