@@ -193,7 +193,7 @@ void band_tagger_impl::place(const pmt::pmt_t& band)
         if (d_late_log.due()) {
             d_logger->warn(
                 "a band at sample {:d} came {:d} samples late; {:d} late so far;"
-                " raise hold_seconds or ring_samples",
+                " raise hold",
                 first,
                 released - first,
                 d_late_bands.load());

@@ -38,7 +38,7 @@ class LiveStatus:
     bands, tracks, late : int
         Bands so far, tracks confirmed, bands that came after their samples had left.
     latency : float or None
-        By how much the newest sample is ahead of the newest frame with its bands, s.
+        By how much the newest sample was ahead of the newest inferred frame when its bands were told, s.
     queue_depth : int
         Frames that wait for inference.
     inference_ms : float
@@ -112,9 +112,7 @@ def status_line(status: LiveStatus) -> str:
     if status.lag >= _NOTABLE_LAG:
         parts.append(f"{status.lag:.1f} s behind")
     if status.recording is not None:
-        parts.append(f"{status.recording['recordings']} recordings{_lost(status.recording, 'samples')}")
-        if status.recording["stopped"]:
-            parts.append("recording has stopped")
+        parts.append(_recorded(status.recording))
     lost = sum(feed["dropped"] + feed["refused"] for feed in status.feeds)
     if lost:
         parts.append(f"{lost} messages lost")
@@ -126,10 +124,19 @@ def _lost(counts: Mapping[str, Any], what: str) -> str:
     return f" ({lost} {what} lost)" if lost else ""
 
 
+def _recorded(recording: Mapping[str, Any]) -> str:
+    """Recordings; samples that the disk was too slow for, and those that came while it had stopped."""
+    missing = [f"{recording[key]} samples {word}" for key, word in (("dropped", "lost"), ("refused", "left out")) if recording[key]]
+    return (
+        f"{recording['recordings']} recordings{' (' + ', '.join(missing) + ')' if missing else ''}"
+        f"{', recording has stopped' if recording['stopped'] else ''}"
+    )
+
+
 def totals_line(status: LiveStatus, reason: str) -> str:
     """What is said at the end."""
     feeds = "".join(f"; {feed['sent']} messages to {feed['destination']}{_lost(feed, 'messages')}" for feed in status.feeds)
-    recorded = "" if status.recording is None else f"; {status.recording['recordings']} recordings{_lost(status.recording, 'samples')}"
+    recorded = "" if status.recording is None else f"; {_recorded(status.recording)}"
     return (
         f"{reason} after {status.uptime:.1f} s: {status.samples} samples, {status.frames} frames ({status.inferred} inferred,"
         f" {_skipped(status)}{status.dropped} dropped, {status.failed} failed), {status.bands} bands, {status.tracks} tracks,"

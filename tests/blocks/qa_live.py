@@ -17,7 +17,7 @@ import pmt
 import pytest
 import zmq
 from gnuradio import gr, uhd, zeromq
-from gnuradio.rfseg.live import __main__ as live_program, radios, running as live_running
+from gnuradio.rfseg.live import __main__ as live_program, radios, running as live_running, silence as live_silence
 from gnuradio.rfseg.live.receiver import Receiver
 from gnuradio.rfseg.live.running import Exit, Reporter
 from gnuradio.rfseg.live.taps import LiveFeed
@@ -251,6 +251,46 @@ def test_iq_by_zeromq_gives_the_bands_of_the_file(kit, iq, recording, threshold_
     # The last frame, cut by the end, as well.
     check_lines(tmp_path / "bands", replace(open_recording(recording), captures=((0, 2.4e9, None),)), threshold_model)
     assert (said.last["reason"], said.last["samples"]) == ("stopped by a command", len(iq))
+
+
+def test_a_sender_whose_messages_are_others_is_a_failure_of_the_source(kit, iq, threshold_model: str, monkeypatch):
+    monkeypatch.setattr(live_silence, "_PACE", 0.1)  # s
+    sender, source = gr.top_block(), kit.array_source(iq, is_open=True)
+    sink = zeromq.push_sink(gr.sizeof_gr_complex, 1, "tcp://127.0.0.1:*", 100, False)
+    sender.connect(source, sink)
+    stream = {"kind": "zeromq", "address": sink.last_endpoint(), "socket": "pull", "samp_rate": SAMP_RATE, "pass_tags": True}
+    sender.start()
+    with running(table_of(threshold_model, stream)) as (said, end):
+        assert end() is Exit.SOURCE_FAILED
+    source.end.set()
+    sender.stop()
+    sender.wait()
+    assert said.last["reason"].endswith("told above; pass_tags and item_type must be those of the sender's sink")
+    assert said.said("what the blocks held is lost") is None
+
+
+def test_silence_is_told_with_what_is_waited_for_and_its_end_too(kit, iq, threshold_model: str, monkeypatch):
+    monkeypatch.setattr(live_silence, "_NOTABLE", 0.2)  # s
+    sender, source = gr.top_block(), kit.array_source(iq, is_open=True)
+    sink = zeromq.push_sink(gr.sizeof_gr_complex, 1, "tcp://127.0.0.1:*", 100, False)
+    sender.connect(source, sink)
+    stream = {"kind": "zeromq", "address": sink.last_endpoint(), "socket": "pull", "samp_rate": SAMP_RATE}
+    with running(table_of(threshold_model, stream, control={"xmlrpc": "0"})) as (said, end):
+        control = xmlrpc.client.ServerProxy(f"http://127.0.0.1:{said.port('XmlRpcControl')}", allow_none=True)
+        until(lambda: said.said(f"s: waiting for a PUSH sink at {sink.last_endpoint()}"))
+        sender.start()
+        until(lambda: said.said("samples come again, after "))
+        control.stop()
+        assert end() is Exit.STOPPED
+    source.end.set()
+    sender.stop()
+    sender.wait()
+
+
+def test_who_waits_for_an_answer_is_told_what_helps(threshold_model: str):
+    stream = {"kind": "zeromq", "address": "tcp://127.0.0.1:1", "socket": "req", "samp_rate": SAMP_RATE}
+    hint = Receiver(read_settings(table_of(threshold_model, stream))).source.silence_hint
+    assert "for a REP sink at tcp://127.0.0.1:1; if the sender was started anew, start this program anew" in hint
 
 
 def test_an_address_that_is_none_is_a_failure_of_the_source(threshold_model: str):

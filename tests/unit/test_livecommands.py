@@ -55,7 +55,7 @@ def test_a_line_says_what_is_wrong_only_where_something_is():
     assert "failed" not in line and "skipped" not in line and "gaps" not in line and "lost" not in line and "latency -" in line
     recording = {"recordings": 2, "written": 9, "dropped": 4, "refused": 3, "stopped": True}
     line = status_line(replace(STATUS, failed=4, gaps=1, lost_samples=512, latency=0.0312, lag=0.25, recording=recording))
-    for part in ("0.2 s behind", "2 recordings (7 samples lost), recording has stopped", "4 frames failed", "1 gaps (512 samples)", "3 messages lost", "latency 31 ms"):
+    for part in ("0.2 s behind", "2 recordings (4 samples lost, 3 samples left out), recording has stopped", "4 frames failed", "1 gaps (512 samples)", "3 messages lost", "latency 31 ms"):
         assert part in line
 
 

@@ -22,6 +22,7 @@ class SoapyRadio:
     """A radio by SoapySDR, with what a command may set."""
 
     name = "SoapySDR"
+    silence_hint, error_hint = "", ""
     gain: float | str | dict[str, float] | None = None
 
     def __init__(self, settings: RadioSettings) -> None:
@@ -50,6 +51,10 @@ class SoapyRadio:
             self.set_gain(settings.gain)
         if settings.set_time and source.has_hardware_time(""):
             source.set_hardware_time(time.time_ns(), "")
+
+    def has_died(self) -> bool:
+        """Silence tells it, too."""
+        return False
 
     def list_found(self) -> list[str]:
         """The radios that there are."""
@@ -85,6 +90,7 @@ class UhdRadio:
     """A USRP by UHD, with what a command may set."""
 
     name = "UHD"
+    silence_hint, error_hint = "", ""
     gain: float | str | dict[str, float] | None = None
 
     def __init__(self, settings: UhdSettings) -> None:
@@ -116,6 +122,10 @@ class UhdRadio:
         if settings.set_time:
             whole, rest = divmod(time.time_ns(), 10**9)
             source.set_time_now(uhd.time_spec(whole, rest * 1e-9))
+
+    def has_died(self) -> bool:
+        """Silence tells it, too."""
+        return False
 
     def list_found(self) -> list[str]:
         """The radios that there are."""

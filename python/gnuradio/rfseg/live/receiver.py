@@ -26,7 +26,7 @@ from ..occupancy import occupancy
 from ..rf_segmenter import rf_segmenter
 from ..rfseg_python import keys
 from ..sigmf_recorder import sigmf_recorder
-from .sources import end_source, make_source
+from .sources import end_stream, make_source
 from .taps import LiveFeed, message_tap
 from .telemetry import Telemetry
 
@@ -154,7 +154,11 @@ class Receiver(gr.top_block):
     def request_end(self) -> None:
         """End the stream after what has come so far; what the blocks hold is still worked off."""
         self._valve.set_length(0)
-        end_source(self.source)
+        if self.source.has_died():  # it can say so no more
+            self.source.block.detail().set_done(True)
+            end_stream(self._valve)
+        else:
+            end_stream(self.source.block)
 
     def close(self) -> None:
         """Let the feeds deliver what waits; all at once, 5 s at most."""
@@ -274,6 +278,8 @@ class Receiver(gr.top_block):
     # -- what the taps call
 
     def _on_bands(self, message: pmt.pmt_base) -> None:
+        if not pmt.eqv(pmt.dict_ref(message, pmt.intern(keys.STATE), pmt.PMT_NIL), pmt.intern(keys.INFERRED)):
+            return  # what nobody looks at is told at once
         watermark = pmt.to_uint64(pmt.dict_ref(message, pmt.intern(keys.WATERMARK), pmt.from_uint64(0)))
         self._latency = max(0, self.samples() - watermark) / self.source.samp_rate
 

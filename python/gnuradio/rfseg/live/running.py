@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run from start to end: signals, the status line, a source that falls silent, and exit codes."""
+"""A run from start to end: signals, the status line and exit codes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rfseg.livestatus import LiveStatus, status_line, status_to_json, totals_lin
 
 from .control import MessageControl, XmlRpcControl, ZeromqControl
 from .receiver import Receiver
+from .silence import SourceWatch
 
 __all__ = ["Exit", "Reporter", "run_receiver"]
 
@@ -226,9 +227,8 @@ def _wait(
     receiver: Receiver, ended: threading.Event, signals: _Signals, reporter: Reporter
 ) -> tuple[Exit, str]:
     """Until there is a reason to end: the exit code and the reason."""
-    interval, stall_timeout = receiver.settings.status_interval, receiver.settings.source.stall_timeout
-    moved, samples = time.monotonic(), 0
-    next_status = moved + interval
+    interval, watch = receiver.settings.status_interval, SourceWatch(receiver, reporter.note)
+    next_status = time.monotonic() + interval
     while True:
         if receiver.failure:
             return Exit.CHAIN_FAILED, f"the chain failed: {receiver.failure}"
@@ -239,10 +239,9 @@ def _wait(
         if receiver.stop_wanted.is_set():
             return Exit.STOPPED, "stopped by a command"
         now = time.monotonic()
-        if receiver.samples() != samples:
-            moved, samples = now, receiver.samples()
-        if stall_timeout and now - moved > stall_timeout:
-            return Exit.SOURCE_FAILED, _silence(receiver, stall_timeout)
+        failure = watch.look(now)
+        if failure:
+            return Exit.SOURCE_FAILED, failure
         if now >= next_status:
             try:
                 reporter.status(receiver.status())
@@ -265,9 +264,3 @@ def _why_ended(receiver: Receiver) -> tuple[Exit, str]:
     if receiver.settings.source.kind == "file":
         return Exit.STOPPED, "ended with the file"
     return Exit.SOURCE_FAILED, "the source ended by itself; see what its driver says above"
-
-
-def _silence(receiver: Receiver, seconds: float) -> str:
-    found = receiver.source.list_found()
-    there = f"; found now: {'; '.join(found)}" if found else ""
-    return f"no samples from {receiver.source.name} for {seconds:g} s: it has vanished or hangs{there}"

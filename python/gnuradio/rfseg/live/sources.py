@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 import pmt
@@ -14,7 +16,11 @@ from rfseg.sigmf import open_recording
 from ..recording_source import recording_source
 from .radios import SoapyRadio, UhdRadio
 
-__all__ = ["LiveSource", "RecordingPlayer", "ZeromqStream", "end_source", "make_source"]
+__all__ = ["LiveSource", "RecordingPlayer", "ZeromqStream", "end_stream", "make_source"]
+
+_THREADS = Path("/proc/self/task")
+_LONGEST_NAME = 15  # letters that Linux keeps of a thread's name, which GNU Radio makes of the block's
+_REQUEST_LOST = "; if the sender was started anew, start this program anew: a request to one that is gone is never answered"
 
 
 class LiveSource(Protocol):
@@ -26,6 +32,11 @@ class LiveSource(Protocol):
     samp_rate: float  # Hz
     center_freq: float | None  # Hz
     gain: float | str | dict[str, float] | None  # dB
+    silence_hint: str | None  # what may be the matter where no samples come; None: nothing, it may be silent
+    error_hint: str  # what may be the matter where it has died
+
+    def has_died(self) -> bool:
+        """Whether an error has ended it without the stream's end."""
 
     def list_found(self) -> list[str]:
         """What else could be received from."""
@@ -43,7 +54,12 @@ class LiveSource(Protocol):
 class _NoRadio:
     """Of a source that is none."""
 
-    gain = None
+    gain = silence_hint = None
+    error_hint = ""
+
+    def has_died(self) -> bool:
+        """It tells by itself."""
+        return False
 
     def list_found(self) -> list[str]:
         """Nothing can be listed."""
@@ -58,16 +74,24 @@ class ZeromqStream(_NoRadio):
     """IQ by ZeroMQ."""
 
     name = "ZeroMQ"
+    error_hint = "; pass_tags and item_type must be those of the sender's sink"
 
     def __init__(self, settings: ZeromqSettings, item_size: int) -> None:
         from gnuradio import zeromq
 
         make = {"sub": zeromq.sub_source, "pull": zeromq.pull_source, "req": zeromq.req_source}[settings.socket]
         self.settings, self.samp_rate, self.center_freq = settings, settings.samp_rate, settings.center_freq
+        sink = {"sub": "PUB", "pull": "PUSH", "req": "REP"}[settings.socket]
+        self.silence_hint = f" for a {sink} sink at {settings.address}" + _REQUEST_LOST * (settings.socket == "req")
         try:
             self.block = make(item_size, 1, settings.address, pass_tags=settings.pass_tags)
         except RuntimeError as error:
             raise SourceError(f"ZeroMQ cannot connect to {settings.address!r}: {error}; correct the address") from None
+
+    def has_died(self) -> bool:
+        """Whether the block's thread is gone: an error in C++ ends it, GNU Radio logs that and the flowgraph runs on."""
+        name = f"{self.block.name()}{self.block.unique_id()}"[:_LONGEST_NAME]
+        return name not in _thread_names() and not self.block.detail().done()
 
     def check_tuning(self, center_freq: float) -> None:
         """Any will do."""
@@ -119,10 +143,19 @@ def make_source(settings: SourceSettings, item_sizes: dict[str, int]) -> LiveSou
     return source
 
 
-def end_source(source: LiveSource) -> None:
-    """End the stream: a recording at once, others as soon as they have nothing to give."""
-    if isinstance(source, RecordingPlayer):
-        source.block.end()
+def _thread_names() -> set[str]:
+    """Names of the threads of this process."""
+    names = set()
+    for task in _THREADS.iterdir():
+        with suppress(OSError):  # it has just ended
+            names.add((task / "comm").read_text().strip())
+    return names
+
+
+def end_stream(block: gr.basic_block) -> None:
+    """End the stream at a block: a recording at once, others as soon as they have nothing to give."""
+    if isinstance(block, recording_source):
+        block.end()
     else:
         done = pmt.cons(pmt.intern("done"), pmt.from_long(1))  # what GNU Radio's blocks tell each other
-        source.block.to_basic_block()._post(pmt.intern("system"), done)
+        block.to_basic_block()._post(pmt.intern("system"), done)
