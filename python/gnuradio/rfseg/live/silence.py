@@ -41,18 +41,15 @@ class SourceWatch:
             return ""
         silent = now - self._moved
         if self._stall_timeout and silent > self._stall_timeout:
-            return f"{self._no_samples(self._stall_timeout)}: it has vanished or hangs{self._list_found()}"
+            return f"no samples from {self._source.name} for {self._stall_timeout:g} s: it has vanished or hangs{self._list_found()}"
         if silent >= _PACE and now >= self._next_look:
             self._next_look = now + _PACE
             if self._source.has_died():
                 return f"the source failed: an error ended it, which is told above{self._source.error_hint}"
         if silent > _NOTABLE and not self._is_told and self._source.silence_hint is not None:
             self._is_told = True
-            self._note(f"{self._no_samples(silent)}: waiting{self._source.silence_hint}")
+            self._note(f"no samples from {self._source.name} for {silent:.0f} s: waiting{self._source.silence_hint}")
         return ""
-
-    def _no_samples(self, seconds: float) -> str:
-        return f"no samples from {self._source.name} for {seconds:.3g} s"
 
     def _list_found(self) -> str:
         found = self._source.list_found()
