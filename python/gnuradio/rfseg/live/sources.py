@@ -91,7 +91,8 @@ class ZeromqStream(_NoRadio):
     def has_died(self) -> bool:
         """Whether the block's thread is gone: an error in C++ ends it, GNU Radio logs that and the flowgraph runs on."""
         name = f"{self.block.name()}{self.block.unique_id()}"[:_LONGEST_NAME]
-        return name not in _thread_names() and not self.block.detail().done()
+        threads = _thread_names()
+        return bool(threads) and name not in threads and not self.block.detail().done()
 
     def check_tuning(self, center_freq: float) -> None:
         """Any will do."""
@@ -144,11 +145,11 @@ def make_source(settings: SourceSettings, item_sizes: dict[str, int]) -> LiveSou
 
 
 def _thread_names() -> set[str]:
-    """Names of the threads of this process."""
+    """Names of the threads of this process; none where the system does not tell."""
     names = set()
-    for task in _THREADS.iterdir():
+    for file in _THREADS.glob("*/comm"):
         with suppress(OSError):  # it has just ended
-            names.add((task / "comm").read_text().strip())
+            names.add(file.read_text().strip())
     return names
 
 
