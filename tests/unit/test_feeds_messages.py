@@ -14,6 +14,7 @@ from rfseg.bands.lines import band_from_json
 from rfseg.bands import Band
 from rfseg.errors import FeedError
 from rfseg.feeds.encodings import BandLines, Csv, Json
+from rfseg.feeds.feed import Feed
 from rfseg.feeds.influx import Influx, InfluxOptions
 from rfseg.feeds.messages import (
     FrameBands,
@@ -447,6 +448,22 @@ def test_occupancy_gives_a_list_with_its_own_validity():
     assert (content["valid_from"], content["valid_until"]) == (3_072_000, 6_144_000)
     free = oran(occupancy_to_message(replace(REPORT, occupied=())))
     assert (free["prb_blacklist"], free["valid_until"]) == ([], 6_144_000)
+
+
+def test_a_gap_in_the_sequence_is_a_message_that_is_missing_and_not_one_that_says_nothing(tmp_path):
+    options = {"center_freq": CELL.center_freq, "prbs": CELL.prbs, "numerology": CELL.numerology, "origin": CELL.origin}
+    feed = Feed(f"file:{tmp_path / 'oran'}", encoding="oran", options=options)
+    feed.start()
+    feed.publish(frame_of(BAND, index=0))
+    feed.publish(bands_to_message(replace(CONTENT, bands=(), state=FrameState.DROPPED)))
+    feed.publish(status_to_message("s", "e", {}))
+    feed.publish(frame_of(BAND, index=1))
+    with pytest.raises(FeedError, match="frequencies are baseband"):
+        feed.publish(frame_of(BAND, index=2, center_freq=None))
+    feed.publish(frame_of(BAND, index=3))
+    assert feed.stop().sent == 3
+    found = [json.loads(line)["sequence"] for line in (tmp_path / "oran").read_text().splitlines()]
+    assert found == [0, 1, 3]  # the third could not be said
 
 
 def test_what_is_not_known_gives_no_list():

@@ -111,9 +111,11 @@ class Feed:
         FeedError
             If the encoding cannot say it.
         """
-        message = {**message, "sequence": self._sequence}
-        self._sequence += 1
-        for payload in self._encoding.encode(message):
+        number, self._sequence = self._sequence, self._sequence + 1
+        payloads = self._encoding.encode({**message, "sequence": number})
+        if not payloads:
+            self._sequence = number  # what the encoding has nothing to say of is no loss
+        for payload in payloads:
             self._delivery.submit(payload)
 
     def drain(self) -> None:
