@@ -454,13 +454,13 @@ def test_a_gap_in_the_sequence_is_a_message_that_is_missing_and_not_one_that_say
     options = {"center_freq": CELL.center_freq, "prbs": CELL.prbs, "numerology": CELL.numerology, "origin": CELL.origin}
     feed = Feed(f"file:{tmp_path / 'oran'}", encoding="oran", options=options)
     feed.start()
-    feed.publish(frame_of(BAND, index=0))
+    feed.publish(frame_of(BAND, last=False, index=0))
     feed.publish(bands_to_message(replace(CONTENT, bands=(), state=FrameState.DROPPED)))
     feed.publish(status_to_message("s", "e", {}))
-    feed.publish(frame_of(BAND, index=1))
+    feed.publish(frame_of(BAND, last=False, index=1))
     with pytest.raises(FeedError, match="frequencies are baseband"):
-        feed.publish(frame_of(BAND, index=2, center_freq=None))
-    feed.publish(frame_of(BAND, index=3))
+        feed.publish(frame_of(BAND, last=False, index=2, center_freq=None))
+    feed.publish(frame_of(BAND, last=False, index=3))
     assert feed.stop().sent == 3
     found = [json.loads(line)["sequence"] for line in (tmp_path / "oran").read_text().splitlines()]
     assert found == [0, 1, 3]  # the third could not be said
