@@ -1,6 +1,7 @@
 """Commands to a receiver that runs: tables of what to change, the same by every way in.
 
-``{"center_freq": 3.6e9, "gain": 30}`` changes two settings, ``{"stop": true}`` ends the run, ``{}`` only asks how it is.
+``{"center_freq": 3.6e9, "gain": 30}`` changes two settings, ``{"resume": true}`` records again after a stop for want of room,
+``{"stop": true}`` ends the run, ``{}`` only asks how it is.
 ``freq`` is another name of ``center_freq``, as GNU Radio's blocks call it.
 """
 
@@ -13,7 +14,9 @@ from typing import Any, Mapping
 
 from .errors import OptionError
 
-__all__ = ["NAMES", "UNCHANGED", "LiveCommand", "command_from_json"]
+__all__ = ["NAMES", "ORDERS", "UNCHANGED", "LiveCommand", "command_from_json"]
+
+ORDERS = ("resume", "stop")  # what is done, not set
 
 
 class _Unchanged:
@@ -42,6 +45,8 @@ class LiveCommand:
         Bands below it are labelled Unknown, 0 to 1; None: what the model says.
     model : str
         Name or file.
+    resume : bool
+        Record again, after recording has stopped because there was no room.
     stop : bool
         End the run.
 
@@ -56,6 +61,7 @@ class LiveCommand:
     min_confidence: Any = UNCHANGED
     reject: Any = UNCHANGED
     model: Any = UNCHANGED
+    resume: bool = False
     stop: bool = False
 
     def __post_init__(self) -> None:
@@ -65,7 +71,8 @@ class LiveCommand:
         reject = self.reject
         _check("reject", reject, reject is None or _is_share(reject), "a number from 0 to 1, or none for the model's")
         _check("model", self.model, isinstance(self.model, str) and self.model != "", "the name or file of a model")
-        _check("stop", self.stop, isinstance(self.stop, bool), "true or false")
+        for name in ORDERS:
+            _check(name, getattr(self, name), isinstance(getattr(self, name), bool), "true or false")
 
     @classmethod
     def from_table(cls, table: Any) -> LiveCommand:

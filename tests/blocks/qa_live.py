@@ -27,6 +27,7 @@ from gnuradio.rfseg.messages import event_to_pmt
 from rfseg.bands.lines import band_to_json
 from rfseg.errors import BackendUnavailableError, OptionError, RecordingError, SourceError
 from rfseg.inference import Session
+from rfseg.livecommands import LiveCommand
 from rfseg.livesettings import read_settings
 from rfseg.pipeline import segment_recording
 from rfseg.sigmf import Recording, open_recording
@@ -163,6 +164,41 @@ def test_a_quota_that_is_full_stops_recording_and_nothing_else(recording: Path, 
     assert said.last["problem"].startswith("recording stopped: ")
     assert said.last["recording"]["stopped"] and said.last["recording"]["refused"] > 0
     assert said.last["samples"] == round(0.4 * SAMP_RATE) and said.last["inferred"] == said.last["frames"] > 200
+
+
+def test_recording_goes_on_when_it_is_told_to_and_there_is_room(recording: Path, threshold_model: str, tmp_path: Path):
+    folder = tmp_path / "out"
+    rules = {"folder": str(folder), "record": "all", "quota_bytes": 1_000_000}
+    table = table_of(
+        threshold_model, {"kind": "file", "path": str(recording), "pace": "clock", "repeat": True},
+        recording=rules, control={"xmlrpc": "0"},
+    )  # fmt: skip
+    with running(table) as (said, end):
+        control = xmlrpc.client.ServerProxy(f"http://127.0.0.1:{said.port('XmlRpcControl')}", allow_none=True)
+        until(lambda: control.status()["recording"]["stopped"] and control.status()["problem"])
+        written = control.status()["recording"]["written"]
+        for file in folder.iterdir():
+            file.unlink()
+        control.resume()
+        until(lambda: control.status()["recording"]["written"] > written)
+        control.stop()
+        assert end() is Exit.STOPPED
+    assert list(folder.glob("*.sigmf-meta"))
+
+
+def test_a_problem_that_is_over_is_forgotten_and_no_other():
+    telemetry = Telemetry(None, lambda text: None)
+    telemetry.hear_recorder(event_to_pmt("recorder", "stopped", {"reason": "the quota is used up"}))
+    telemetry.forget_problem("model")
+    assert telemetry.counters["problem"] == "recording stopped: the quota is used up"
+    telemetry.forget_problem("recording ")
+    assert telemetry.counters["problem"] == ""
+
+
+def test_who_records_nothing_cannot_go_on_with_it(recording: Path, threshold_model: str):
+    receiver = Receiver(read_settings(file_table(threshold_model, recording)))
+    with pytest.raises(OptionError, match=r"resume: nothing is recorded; give a table \[recording\]"):
+        receiver.apply(LiveCommand(resume=True))
 
 
 def test_frames_that_are_left_out_are_counted(recording: Path, threshold_model: str):

@@ -30,7 +30,7 @@ def test_a_command_names_what_it_changes():
     ("table", "message"),
     [
         ([], r"command \[\] is no table; send such as \{'gain': 30\}"),
-        ({"rate": 1}, "command 'rate' is unknown; known: center_freq, gain, min_confidence, reject, model, stop"),
+        ({"rate": 1}, "command 'rate' is unknown; known: center_freq, gain, min_confidence, reject, model, resume, stop"),
         ({"center_freq": "x"}, "center_freq='x' must be a frequency in Hz"),
         ({"gain": "full"}, "gain='full' must be a number of dB or 'auto'"),
         ({"gain": True}, "gain=True must be a number of dB"),
@@ -38,6 +38,7 @@ def test_a_command_names_what_it_changes():
         ({"reject": -0.1}, "reject=-0.1 must be a number from 0 to 1, or none for the model's"),
         ({"model": ""}, "model='' must be the name or file of a model"),
         ({"stop": 1}, "stop=1 must be true or false"),
+        ({"resume": None}, "resume=None must be true or false"),
     ],
 )
 def test_commands_that_make_no_sense_are_refused(table: Any, message: str):

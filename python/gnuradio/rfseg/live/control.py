@@ -17,7 +17,7 @@ from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 import pmt
 from gnuradio import gr
 from rfseg.errors import BackendUnavailableError, OptionError, RfsegError
-from rfseg.livecommands import NAMES, LiveCommand, command_from_json
+from rfseg.livecommands import NAMES, ORDERS, LiveCommand, command_from_json
 from rfseg.livesettings import Address
 from rfseg.livestatus import LiveStatus, status_to_json
 
@@ -35,7 +35,7 @@ class _XmlRpcHandler(SimpleXMLRPCRequestHandler):
 
 
 class XmlRpcControl:
-    """``set_NAME(value)`` for each setting, ``status()`` and ``stop()``; each returns the status.
+    """``set_NAME(value)`` for each setting, ``status()``, ``resume()`` and ``stop()``; each returns the status.
 
     Numbers beyond 32 bits, which XML-RPC lacks, are told as doubles.  What is refused is a fault with its reason.
     """
@@ -50,10 +50,11 @@ class XmlRpcControl:
         self.address = Address(address.host, self._server.server_address[1])
         self._apply = apply
         for name in NAMES:
-            if name != "stop":
+            if name in ORDERS:
+                self._server.register_function(lambda name=name: self._obey({name: True}), name)
+            else:
                 self._server.register_function(lambda value, name=name: self._obey({name: value}), f"set_{name}")
         self._server.register_function(lambda: self._obey({}), "status")
-        self._server.register_function(lambda: self._obey({"stop": True}), "stop")
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL / 1e3,), name="xmlrpc", daemon=True)
 
     def start(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 import pmt
 from gnuradio import blocks, gr
+from rfseg.errors import OptionError
 from rfseg.feeds.messages import BANDS, OCCUPANCY, STATUS, TRACK
 from rfseg.framequeue import Mode
 from rfseg.inference import Session, find_model
@@ -253,9 +254,18 @@ class Receiver(gr.top_block):
                 self.chain.set_reject(None if command.reject is None else float(command.reject))
             if command.model is not UNCHANGED:
                 self.chain.set_model(command.model)
+            if command.resume:
+                self._resume()
             if command.stop:
                 self.stop_wanted.set()
         return self.status()
+
+    def _resume(self) -> None:
+        """Record again after a stop for want of room."""
+        if self._recorder is None:
+            raise OptionError("resume: nothing is recorded; give a table [recording]")
+        self._recorder.resume()
+        self._telemetry.forget_problem("recording ")
 
     def _tune(self, center_freq: float) -> None:
         """Tune the source, and have the chain look at no sample of which it is not certain where it is from.

@@ -66,6 +66,11 @@ class Telemetry:
         elif keys.REASON in said:
             self._note_problem(f"recording {event}: {said[keys.REASON]}")
 
+    def forget_problem(self, begins: str) -> None:
+        """The newest problem is none any more, if its text begins so."""
+        if self.counters["problem"].startswith(begins):
+            self.counters["problem"] = ""
+
     def _note_problem(self, text: str) -> None:
         self.counters["problem"] = text
         self._note(text)
