@@ -174,6 +174,7 @@ class RadarAlarm:
         self._rules = rules
         self._channels = [_Channel(edges=(float(low), float(high))) for low, high in rules.channels]
         self._newest: int | None = None  # first sample of the newest frame
+        self._now = 0  # moment of its end, ns
 
     def closed(self) -> list[tuple[float, float]]:
         """Channels that may not be used now, those not checked yet among them."""
@@ -182,7 +183,8 @@ class RadarAlarm:
     def hear(self, frame: Frame, bands: Sequence[Band], *, is_judged: bool = True) -> list[Notice]:
         """Take a frame with its bands; what is to be said, in the order of the channels.
 
-        A frame that comes again, as the last, only ends the stream.
+        A frame that comes again, as the last, only ends the stream.  Where time runs backwards, as after a restart of a
+        receiver that tells none, periods go on with what was left of them: what passed in between counts for nothing.
 
         Parameters
         ----------
@@ -200,8 +202,10 @@ class RadarAlarm:
             raise BandError("bands are baseband, which lie in no channel; give the chain the centre frequency")
         if frame.last and frame.sample_start == self._newest:
             return []
-        self._newest = frame.sample_start
         now = _moment(frame, frame.watermark)
+        if self._newest is not None and now < self._now:
+            self._move(_moment(frame, frame.sample_start) - self._now)
+        self._newest, self._now = frame.sample_start, now
         notices: list[Notice] = []
         for channel in self._channels:
             low, high = channel.edges[0] - rules.guard, channel.edges[1] + rules.guard
@@ -215,6 +219,15 @@ class RadarAlarm:
                 channel.watched += _nanoseconds(frame.valid_samples / frame.samp_rate)
             notices += self._pass_time(channel, now, frame)
         return notices
+
+    def _move(self, shift: int) -> None:
+        """Move what is remembered to another time, by ns; tracks have other numbers there."""
+        for channel in self._channels:
+            channel.sightings.clear()
+            channel.reminded += shift
+            if channel.alarm is not None:
+                channel.alarm.first += shift
+                channel.alarm.last += shift
 
     def _see(self, channel: _Channel, band: Band, times: tuple[int, int], frame: Frame) -> list[Notice]:
         """A pulse in a channel."""
@@ -299,5 +312,5 @@ def _nanoseconds(seconds: float) -> int:
 
 
 def _to_time(nanoseconds: int) -> RxTime:
-    seconds, rest = divmod(nanoseconds, _NS)
+    seconds, rest = divmod(max(0, nanoseconds), _NS)  # what was before a restart was before second 0
     return RxTime(seconds=seconds, fraction=rest / _NS)

@@ -16,7 +16,7 @@ from gnuradio.rfseg.live.running import Exit, Reporter, run_receiver
 from rfseg.livesettings import read_settings
 from rfseg.livestatus import LiveStatus
 
-TIMEOUT = 20.0  # s that a test waits for what must come
+TIMEOUT = 120.0  # s that a test waits for what must come; other processes may have the processor
 SAMP_RATE = 1.536e7  # Hz; the lowest of the test model
 
 

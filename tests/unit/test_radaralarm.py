@@ -100,6 +100,25 @@ def test_a_frame_that_comes_again_as_the_last_is_watched_once():
     assert [notice.event for notice in alarm.hear(second, [])] == [AlarmEvent.CLEAR]
 
 
+def test_after_a_restart_of_a_receiver_without_time_periods_go_on_with_what_was_left():
+    alarm = RadarAlarm(AlarmRules(channels=[LOW], non_occupancy=1800.0, reminder=600.0))
+    first = Receiver(alarm, has_time=False)
+    first.listen(10_000)
+    first.listen(1, *burst())  # the last one ends at 10 000.2521 s
+    first.listen(1000)
+    assert [event for _, event, _ in first.said] == ["clear", "evacuate", "closed"]
+    again = Receiver(alarm, has_time=False)  # at 11 001 s of the other's time
+    again.listen(799)
+    assert again.said == [(200.0, "closed", LOW)] and alarm.closed() == [LOW]
+    again.listen(1)
+    assert again.said[1:] == [(800.0, "clear", LOW)] and alarm.closed() == []
+    closed = again.notices[0]
+    assert closed.first_pulse == closed.last_pulse == RxTime(seconds=0, fraction=0.0)  # before the beginning
+    assert closed.closed_until == RxTime(seconds=799, fraction=pytest.approx(0.2521))
+    again.listen(1, *burst(track=1))
+    assert again.said[-1] == (801.0, "evacuate", LOW)
+
+
 def test_a_radar_closes_its_channel_with_the_times_that_matter():
     receiver = ready()
     receiver.listen(1, *burst())
