@@ -29,15 +29,18 @@ class DcSpike:
     ----------
     bins : slice
         All that it shows in, and one on either side of the strongest.
-    share : float ``(bins,)``
+    share : float32 ``(bins,)``
         Of the power that a bin exactly at 0 Hz would have.
     core : slice
         Places among ``bins`` of those that have more than half of what the strongest has.
+    contrast : float
+        Mean share of these, less that of the two bins beside them.
     """
 
     bins: slice
     share: np.ndarray
     core: slice
+    contrast: float
 
     @classmethod
     def of(cls, geometry: Geometry) -> DcSpike | None:
@@ -47,16 +50,14 @@ class DcSpike:
     def take_from(self, profile: np.ndarray) -> np.ndarray:
         """A profile, power per bin ``(F,)``, without the spike: straight beneath it; the profile itself where there is none."""
         seen = profile[self.bins]
-        core = seen[self.core]
-        sides = [self.core.start - 1, self.core.stop]
-        below, above = (float(seen[side]) for side in sides)
-        if float(core.min()) <= _PEAK * max(below, above):
+        values = seen.tolist()
+        core, below, above = values[self.core], values[self.core.start - 1], values[self.core.stop]
+        if min(core) <= _PEAK * max(below, above):
             return profile
-        excess = float(core.mean()) - 0.5 * (below + above)
-        tone = excess / float(self.share[self.core].mean() - self.share[sides].mean())
-        tone = min(tone, _MOST * float(np.min(seen / self.share)))
+        tone = (sum(core) / len(core) - 0.5 * (below + above)) / self.contrast
+        tone = min(tone, _MOST * float((seen / self.share).min()))
         cleaned = profile.copy()
-        cleaned[self.bins] -= (tone * self.share).astype(profile.dtype)
+        cleaned[self.bins] -= np.float32(tone) * self.share
         return cleaned
 
 
@@ -70,7 +71,9 @@ def _make(geometry: Geometry) -> DcSpike | None:
     core, lobe = np.flatnonzero(share > 0.5 * share.max()), np.flatnonzero(share)
     first, last = min(core[0] - 1, lobe[0]), max(core[-1] + 1, lobe[-1])
     bins = slice(int(first), int(last) + 1)
-    return DcSpike(bins, np.maximum(share[bins], 1e-12), slice(int(core[0] - first), int(core[-1] - first) + 1))
+    contrast = float(share[core].mean() - share[[core[0] - 1, core[-1] + 1]].mean())
+    place = slice(int(core[0] - first), int(core[-1] - first) + 1)
+    return DcSpike(bins, np.maximum(share[bins], 1e-12).astype(np.float32), place, contrast)
 
 
 def _tone_response(away: np.ndarray) -> np.ndarray:
