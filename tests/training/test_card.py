@@ -75,7 +75,9 @@ def test_a_page_says_what_the_contract_says(contract):
         "Not measured yet",
     ):
         assert part in text
-    assert "Not trained to the end" not in text
+    assert "Not trained to the end" not in text and "--precision bf16" not in text
+    mixed = format_card(replace(changed, training={**training, "precision": "bf16-mixed"}), size=1)
+    assert "--minutes 50 --precision bf16-mixed --out runs/threshold" in mixed
 
 
 def test_an_unfinished_network_says_so_first(contract):

@@ -88,7 +88,7 @@ def test_a_checkpoint_is_read_with_its_recipe_and_progress(tiny, tmp_path):
     train(tiny.with_changes(stop__steps=1), tmp_path / "run")
     checkpoint = read_checkpoint(tmp_path / "run" / LAST)
     assert checkpoint.recipe == tiny.with_changes(stop__steps=1)
-    assert not checkpoint.network.training
+    assert not checkpoint.network.training and checkpoint.progress["precision"] == "32"
     assert {k: checkpoint.progress[k] for k in ("step", "images", "scenes", "seed")} == {
         "step": 1, "images": 4, "scenes": 8 + 2, "seed": 0,
     }  # fmt: skip

@@ -91,13 +91,15 @@ def _trained(contract: Contract) -> str:
     name, network, seed = recipe.get("name", "rfseg"), training.get("network", "rf-segmenter"), recipe.get("seed", 0)
     started = f" The run started from {training['started']}." if training.get("started") else ""
     first = " --init WEIGHTS" if started else ""
+    precision = f" --precision {training['precision']}" if training.get("precision", "32") != "32" else ""
     folder = f"runs/{contract.name}"
     lost = (contract.calibration.get("reject") or {}).get("lost")
     export = f"rfseg export {folder}/last.pt --out models/{contract.name}.onnx --precision {contract.precision}"
     return (
         f"## Trained\n{'; '.join(facts)}. Seed {seed}, code of commit {training.get('commit', 'unknown')}. No recording of a real"
         f" signal was used for training, calibration or selection.{started}\n\n```\n"
-        f"rfseg train {name} --network {network} --seed {seed} --minutes {training.get('minutes', 0):.3g}{first} --out {folder}\n"
+        f"rfseg train {name} --network {network} --seed {seed} --minutes {training.get('minutes', 0):.3g}"
+        f"{precision}{first} --out {folder}\n"
         f"{export}{'' if lost is None else f' --lost {lost:g}'}\n```"
     )
 

@@ -19,10 +19,11 @@ from ..synth.recipe import load_recipe
 from .recipe import TrainingRecipe
 from .scenelaw import scenes_from_record
 
-__all__ = ["BEST", "LAST", "Checkpoint", "load_state", "read_checkpoint", "recipe_of", "save_state"]
+__all__ = ["BEST", "LAST", "PRECISION", "Checkpoint", "load_state", "read_checkpoint", "recipe_of", "save_state"]
 
 LAST = "last.pt"  # of a run's folder
 BEST = "best.pt"
+PRECISION = "32"  # of runs that do not say
 _KEYS = {"network", "average", "recipe"}  # what every checkpoint has
 
 
@@ -37,7 +38,7 @@ class Checkpoint:
     recipe : TrainingRecipe
         Its ``network`` names the architecture, its ``classes`` the order of the ids.
     progress : dict
-        ``step``, ``images``, ``scenes`` (made while training), ``minutes`` and ``seed``.
+        ``step``, ``images``, ``scenes`` (made while training), ``minutes``, ``seed`` and ``precision``.
     """
 
     network: nn.Module
@@ -140,11 +141,14 @@ def _earlier_recipe(record: Mapping[str, Any]) -> TrainingRecipe:
 
 def _progress_of(state: Mapping[str, Any]) -> dict[str, Any]:
     if "progress" in state:
-        return {key: state["progress"][key] for key in ("step", "images", "scenes", "minutes", "seed")}
+        progress = state["progress"]
+        facts = {key: progress[key] for key in ("step", "images", "scenes", "minutes", "seed")}
+        return {**facts, "precision": progress.get("precision", PRECISION)}
     return {
         "step": state["step"],
         "images": state["images"],
         "scenes": state["next_seed"] - state["seed"],
         "minutes": round(state["elapsed"] / 60.0, 2),
         "seed": state["seed"],
+        "precision": PRECISION,
     }
