@@ -119,10 +119,10 @@ def test_of_each_frame_the_first_band_is_noted() -> None:
         value = pmt.dict_add(pmt.make_dict(), pmt.intern(keys.SAMPLE_START), pmt.from_uint64(start))
         return gr.tag_utils.python_to_tag((place, pmt.intern(keys.BAND_START), value))
 
-    top, log = gr.top_block(), tag_log(1, 10, 100)
-    # Vectors of ten samples: two bands in the second frame, one in the fourth.
-    tags = [tag(11, 110), tag(19, 190), tag(35, 350)]
-    top.connect(blocks.vector_source_b([0] * 500, False, 10, tags), log)
+    top, log = gr.top_block(), tag_log(gr.sizeof_gr_complex, 10, 100)
+    # Two bands in the second frame, one in the fourth.
+    tags = [tag(110, 110), tag(190, 190), tag(350, 350)]
+    top.connect(blocks.vector_source_c([0] * 500, False, 1, tags), log)
     top.run()
     assert [end for end, _ in log.seen] == [200, 400]
     assert all(0 < seen <= time.monotonic() for _, seen in log.seen)

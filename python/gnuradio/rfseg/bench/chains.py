@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 
 import numpy as np
-from gnuradio import blocks, gr
+from gnuradio import gr
 from rfseg.bench.scene import make_scene
 from rfseg.bench.spread import latencies, spread
 from rfseg.bench.usage import ThreadTimes, memory_mib
@@ -29,8 +29,8 @@ _WARM_UP_FRAMES = 3
 _MEMORY_INTERVAL = 1.0  # s
 _RADIO_BUFFER = 50e-3  # s; a source that is held up for longer would have lost samples
 _SCENE_FRAMES = 2
-_WAITING_PIECES = 50
-_PIECE = 1e-3  # s of samples that are looked through for tags at once
+_WAITING_PIECES = 25
+_PIECE = 2e-3  # s of samples that are looked through for tags at once
 _SHARED = "bench"  # name of the network that several channels share
 _FINAL_BANDS = 2.0  # s that the bands of the last frames may take
 
@@ -74,11 +74,10 @@ class _Lane:
             share=_SHARED if setup.channels > 1 else "",
             **setup.options,
         )
-        item_size, vector_size = ITEM_SIZES[setup.item_type], round(setup.samp_rate * _PIECE)
-        self.frames, self.tags = frame_log(), tag_log(item_size, vector_size, self.geometry.frame_samples)
-        self.pieces = blocks.stream_to_vector(item_size, vector_size)
-        self.pieces.set_min_output_buffer(0, _WAITING_PIECES)  # while other threads have the interpreter
-        top.connect(self.source, self.chain, self.pieces, self.tags)
+        piece = round(setup.samp_rate * _PIECE)
+        self.frames, self.tags = frame_log(), tag_log(ITEM_SIZES[setup.item_type], piece, self.geometry.frame_samples)
+        self.chain.set_min_output_buffer(0, _WAITING_PIECES * piece)  # while other threads have the interpreter
+        top.connect(self.source, self.chain, self.tags)
         top.msg_connect(self.chain, keys.BANDS, self.frames, "in")
 
     def counts(self) -> dict[str, int]:

@@ -112,7 +112,7 @@ class scene_source(gr.sync_block):
 class tag_log(gr.sync_block):
     """Notes when the first band that begins in each frame comes out of the stream.
 
-    Stream in: vectors of IQ of the item size, so that the interpreter is entered once for each and not every few thousand samples.
+    Stream in: IQ of the item size.
     Stream out: none.
     Messages in, messages out: none.
     Tags: reads ``band_start``.
@@ -121,12 +121,14 @@ class tag_log(gr.sync_block):
 
     Parameters
     ----------
-    item_size, vector_size, frame_samples : int
-        Bytes of a sample, samples of a vector and of a frame.
+    item_size, piece, frame_samples : int
+        Bytes of a sample; samples that are looked through at a time, so that the interpreter is not entered every few
+        thousand; samples of a frame.
     """
 
-    def __init__(self, item_size: int, vector_size: int, frame_samples: int) -> None:
-        gr.sync_block.__init__(self, name="tag_log", in_sig=[(np.uint8, item_size * vector_size)], out_sig=None)
+    def __init__(self, item_size: int, piece: int, frame_samples: int) -> None:
+        gr.sync_block.__init__(self, name="tag_log", in_sig=[(np.uint8, item_size)], out_sig=None)
+        self.set_output_multiple(piece)
         self._size, self._next = frame_samples, 0  # the first frame of which no band has been seen
         self._frames, self._times = array("Q"), array("d")
         self._key, self._start = pmt.intern(keys.BAND_START), pmt.intern(keys.SAMPLE_START)
