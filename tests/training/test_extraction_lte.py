@@ -77,7 +77,7 @@ OTHER_FRAMES = [round(ms * RATE / 1000) for ms in (7.5, 17.5, 27.5)]
 
 
 def test_excerpts_of_both_carriers_decode(iq):
-    extractor = BandExtractor(RATE, OUT)
+    extractor = BandExtractor(RATE, OUT, rules=ExtractionRules(max_duration=0.1))  # of one part
     time = RxTime(seconds=1_790_000_000, fraction=0.5)
     bands = [band(0, NEIGHBOUR, 2), band(START, MIDDLE, 1)]
     excerpts = extractor.step(iq, bands, [StreamChange(sample=0, rx_time=time)]) + extractor.finish()

@@ -127,7 +127,7 @@ def test_a_checkpoint_of_the_earlier_trainer_is_read_but_not_resumed(tmp_path):
     state = {"network": network, "average": network, "recipe": json.dumps(record)}
     torch.save(state | {"step": 7, "elapsed": 90.0, "images": 70, "seed": 10, "next_seed": 42}, tmp_path / LAST)
     checkpoint = read_checkpoint(tmp_path / LAST)
-    assert checkpoint.progress == {"step": 7, "images": 70, "scenes": 32, "minutes": 1.5, "seed": 10}
+    assert checkpoint.progress == {"step": 7, "images": 70, "scenes": 32, "minutes": 1.5, "seed": 10, "precision": "32"}
     assert "followed an earlier law" in checkpoint.recipe.description
     with pytest.raises(OptionError, match="cannot resume; name another folder with --out and start from its weights with --init"):
         train(checkpoint.recipe, tmp_path)
