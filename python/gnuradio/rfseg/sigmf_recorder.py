@@ -26,7 +26,6 @@ from .stream_tags import bands_of, changes_of
 __all__ = ["sigmf_recorder"]
 
 
-
 class sigmf_recorder(gr.sync_block):
     """Writes IQ as SigMF with its bands as annotations: all of it, or what lies around chosen bands.
 
