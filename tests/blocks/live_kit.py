@@ -13,8 +13,8 @@ from typing import Any, Callable, Iterator
 
 from gnuradio.rfseg.live.running import Exit, Reporter, run_receiver
 
-from rfseg.livesettings import read_settings
-from rfseg.livestatus import LiveStatus
+from rfseg.live.settings import read_settings
+from rfseg.live.status import LiveStatus
 
 TIMEOUT = 120.0  # s that a test waits for what must come; other processes may have the processor
 SAMP_RATE = 1.536e7  # Hz; the lowest of the test model

@@ -27,8 +27,8 @@ from gnuradio.rfseg.messages import event_to_pmt
 from rfseg.bands.lines import band_to_json
 from rfseg.errors import BackendUnavailableError, OptionError, RecordingError, SourceError
 from rfseg.inference import Session
-from rfseg.livecommands import LiveCommand
-from rfseg.livesettings import read_settings
+from rfseg.live.commands import LiveCommand
+from rfseg.live.settings import read_settings
 from rfseg.pipeline import segment_recording
 from rfseg.sigmf import Recording, open_recording
 

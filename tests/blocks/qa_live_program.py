@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from rfseg.cli import make_parser
-from rfseg.livesettings import Address
-from rfseg.livestatus import LiveStatus
+from rfseg.live.settings import Address
+from rfseg.live.status import LiveStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMP_RATE = "15.36e6"  # Hz

@@ -11,8 +11,8 @@ from typing import Any, Mapping
 
 from ..errors import OptionError
 from ..feeds.feed import ENCODINGS
-from ..livesettings import read_settings, read_toml, settings_to_table
-from ..livesources import SOURCES
+from ..live.settings import read_settings, read_toml, settings_to_table
+from ..live.sources import SOURCES
 from ..programs import program_command
 from ..providers import AUTO, PROVIDERS
 

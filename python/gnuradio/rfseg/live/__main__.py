@@ -11,7 +11,7 @@ import sys
 from typing import Sequence
 
 from rfseg.errors import OptionError, RemoteError, RfsegError, SourceError
-from rfseg.livesettings import read_settings
+from rfseg.live.settings import read_settings
 
 from .radios import find_radios
 from .running import Exit, Reporter, run_receiver

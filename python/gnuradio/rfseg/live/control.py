@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ways in for commands: XML-RPC, ZeroMQ REP with JSON, and GNU Radio messages by ZeroMQ PULL.
 
-All three take the same commands (:mod:`rfseg.livecommands`) and run in threads of their own.  They listen on this machine
+All three take the same commands (:mod:`rfseg.live.commands`) and run in threads of their own.  They listen on this machine
 only unless another address is named: whoever reaches them may retune the radio.
 """
 
@@ -17,9 +17,9 @@ from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 import pmt
 from gnuradio import gr
 from rfseg.errors import BackendUnavailableError, OptionError, RfsegError
-from rfseg.livecommands import NAMES, ORDERS, LiveCommand, command_from_json
-from rfseg.livesettings import Address
-from rfseg.livestatus import LiveStatus, status_to_json
+from rfseg.live.commands import NAMES, ORDERS, LiveCommand, command_from_json
+from rfseg.live.settings import Address
+from rfseg.live.status import LiveStatus, status_to_json
 
 __all__ = ["MessageControl", "XmlRpcControl", "ZeromqControl", "command_port"]
 

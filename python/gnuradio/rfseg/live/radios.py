@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import pmt
 from rfseg.errors import BackendUnavailableError, OptionError, SourceError
-from rfseg.livesources import RadioSettings, UhdSettings
+from rfseg.live.sources import RadioSettings, UhdSettings
 
 __all__ = ["SoapyRadio", "UhdRadio", "find_radios", "list_soapy", "list_uhd"]
 

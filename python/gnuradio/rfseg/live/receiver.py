@@ -15,10 +15,10 @@ from rfseg.errors import OptionError
 from rfseg.feeds.messages import BANDS, OCCUPANCY, STATUS, TRACK
 from rfseg.framequeue import Mode
 from rfseg.inference import Session, find_model
-from rfseg.livecommands import UNCHANGED, LiveCommand
-from rfseg.livesettings import LiveSettings
-from rfseg.livesources import FileSettings
-from rfseg.livestatus import LiveStatus
+from rfseg.live.commands import UNCHANGED, LiveCommand
+from rfseg.live.settings import LiveSettings
+from rfseg.live.sources import FileSettings
+from rfseg.live.status import LiveStatus
 from rfseg.pipeline import fitting_frame_duration
 from rfseg.remote import RemoteSession
 

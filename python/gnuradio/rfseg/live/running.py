@@ -13,8 +13,8 @@ from typing import Any, TextIO
 
 from gnuradio import gr
 from rfseg.errors import OptionError, SourceError
-from rfseg.livesettings import LiveSettings, ProcessSettings, parse_address
-from rfseg.livestatus import LiveStatus, status_line, status_to_json, totals_line
+from rfseg.live.settings import LiveSettings, ProcessSettings, parse_address
+from rfseg.live.status import LiveStatus, status_line, status_to_json, totals_line
 
 from .control import MessageControl, XmlRpcControl, ZeromqControl
 from .receiver import Receiver

@@ -10,7 +10,7 @@ from typing import Protocol
 import pmt
 from gnuradio import gr
 from rfseg.errors import OptionError, SourceError
-from rfseg.livesources import FileSettings, SoapySettings, SourceSettings, UhdSettings, ZeromqSettings
+from rfseg.live.sources import FileSettings, SoapySettings, SourceSettings, UhdSettings, ZeromqSettings
 from rfseg.sigmf import open_recording
 
 from ..recording_source import recording_source

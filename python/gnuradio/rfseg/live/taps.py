@@ -16,7 +16,7 @@ from rfseg.errors import BandError, FeedError
 from rfseg.feeds.feed import Feed
 from rfseg.feeds.messages import BANDS, OCCUPANCY, STATUS, TRACK
 from rfseg.framequeue import LogPace
-from rfseg.livesettings import FeedSettings
+from rfseg.live.settings import FeedSettings
 
 from ..feed_messages import bands_of, occupancy_of, status_of, track_of
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .errors import OptionError
+from ..errors import OptionError
 
 __all__ = [
     "SOURCES",

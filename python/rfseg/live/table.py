@@ -6,7 +6,7 @@ import types
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Mapping, Union, get_args, get_origin, get_type_hints
 
-from .errors import OptionError, RfsegError
+from ..errors import OptionError, RfsegError
 
 __all__ = ["read_table", "without_none"]
 

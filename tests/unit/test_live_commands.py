@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rfseg.errors import OptionError
-from rfseg.livecommands import UNCHANGED, LiveCommand, command_from_json
-from rfseg.livestatus import LiveStatus, status_line, status_to_json, totals_line
+from rfseg.live.commands import UNCHANGED, LiveCommand, command_from_json
+from rfseg.live.status import LiveStatus, status_line, status_to_json, totals_line
 
 FEED = {"destination": "file:a", "submitted": 9, "sent": 6, "dropped": 2, "refused": 1, "waiting": 0}
 STATUS = LiveStatus(

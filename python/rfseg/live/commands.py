@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Mapping
 
-from .errors import OptionError
+from ..errors import OptionError
 
 __all__ = ["NAMES", "ORDERS", "UNCHANGED", "LiveCommand", "command_from_json"]
 

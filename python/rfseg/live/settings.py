@@ -10,23 +10,23 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Mapping
 
-from .bands import BandRules
-from .errors import BackendUnavailableError, OptionError
-from .feeds.delivery import DEFAULT_DEPTH
-from .feeds.destinations import LOOPBACK, parse_destination
-from .feeds.feed import ENCODINGS
-from .feeds.messages import BANDS, OCCUPANCY, STATUS, TRACK
-from .framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH, DEFAULT_WORKERS, DropPolicy, Mode, choose
-from .inference import DEFAULT_MODEL
-from .livesources import SOURCES, SourceSettings
-from .occupancy import OccupancyRules
-from .providers import AUTO, PROVIDERS, choose_providers
-from .recording.filerules import FileRules
-from .recording.recorder import DEFAULT_QUEUE_SECONDS, Scope
-from .recording.trigger import TriggerRules
-from .remote import DTYPES
-from .settingstable import read_table, without_none
-from .tracking import TrackRules
+from ..bands import BandRules
+from ..errors import BackendUnavailableError, OptionError
+from ..feeds.delivery import DEFAULT_DEPTH
+from ..feeds.destinations import LOOPBACK, parse_destination
+from ..feeds.feed import ENCODINGS
+from ..feeds.messages import BANDS, OCCUPANCY, STATUS, TRACK
+from ..framequeue import DEFAULT_HOLD, DEFAULT_QUEUE_DEPTH, DEFAULT_WORKERS, DropPolicy, Mode, choose
+from ..inference import DEFAULT_MODEL
+from ..occupancy import OccupancyRules
+from ..providers import AUTO, PROVIDERS, choose_providers
+from ..recording.filerules import FileRules
+from ..recording.recorder import DEFAULT_QUEUE_SECONDS, Scope
+from ..recording.trigger import TriggerRules
+from ..remote import DTYPES
+from ..tracking import TrackRules
+from .sources import SOURCES, SourceSettings
+from .table import read_table, without_none
 
 __all__ = [
     "Address",

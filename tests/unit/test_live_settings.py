@@ -16,7 +16,7 @@ import pytest
 
 from rfseg.cli import EXIT_BAD_INPUT, live, main
 from rfseg.errors import BackendUnavailableError, OptionError
-from rfseg.livesettings import (
+from rfseg.live.settings import (
     FeedSettings,
     LiveSettings,
     RecordingSettings,
@@ -25,7 +25,7 @@ from rfseg.livesettings import (
     read_toml,
     settings_to_table,
 )
-from rfseg.livesources import SOURCES, FileSettings, SoapySettings, ZeromqSettings
+from rfseg.live.sources import SOURCES, FileSettings, SoapySettings, ZeromqSettings
 from rfseg.occupancy import OccupancyRules
 from rfseg.tracking import TrackRules
 
