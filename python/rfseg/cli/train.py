@@ -30,6 +30,7 @@ def add_parser(commands: Any) -> None:
     add("--network", metavar="NAME", help="train this network by the recipe")
     add("--out", type=Path, metavar="FOLDER", help=f"for the run (default: {DEFAULT_FOLDER}/training/RECIPE-NETWORK)")
     add("--init", type=Path, metavar="FILE", help="start from these weights: a checkpoint, a state dict, or a model file (.onnx)")
+    add("--teacher", type=Path, metavar="CHECKPOINT", help="learn from the answers of this network too (recipe rfseg-distilled)")
     add("--minutes", type=float, metavar="M", help="end after so many minutes in all; the schedule follows the clock")
     add("--steps", type=int, metavar="N", help="end after so many steps in all; such a run can be repeated to the bit")
     add("--seed", type=int, metavar="S", help="of weights, scenes and augmentation (default: what the recipe says)")
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
     if place.is_first:
         with replacing(folder / "recipe.toml") as temporary:
             temporary.write_text(text, encoding="utf-8")
-    outcome = train(recipe, folder, place=place, sets=options.set, initial=options.init)
+    outcome = train(recipe, folder, place=place, sets=options.set, initial=options.init, teacher=options.teacher)
     if place.is_first:
         _report(outcome, folder, as_json=options.json)
         if outcome.was_interrupted:
