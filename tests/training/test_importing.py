@@ -15,7 +15,7 @@ import pytest
 import torch
 from rfseg.cli import EXIT_BAD_INPUT, main
 from rfseg.contract import ClassKind
-from rfseg.errors import OptionError, RecordingError
+from rfseg.errors import GeometryError, OptionError, RecordingError
 from rfseg.inference import Session
 from rfseg.models.picture_segmenter import NORMALISATIONS, PictureSegmenter
 from rfseg.models.registry import ARCHITECTURES, make_network
@@ -298,6 +298,7 @@ def test_classes_that_make_no_sense_are_refused(text, said):
         ("os-net", 5, {}, OptionError, r"has 5 classes, but os-net was published with 3 \(LTE, NR, Noise\) and 4 .*--classes"),
         ("os-net", 4, {"classes": parse_classes("LTE,Noise")}, OptionError, "--classes names 2 classes, but the checkpoint has 4"),
         ("os-net", 4, {"size": 100}, OptionError, "size=100 is no size of a picture; give one of 16, 32"),
+        ("os-net", 4, {"samp_rate": 1e3}, GeometryError, "holds no segment of 256 samples at 1000 Hz; choose a longer one"),
     ],
 )
 def test_imports_that_cannot_be_are_refused(network, classes, options, error, text, tmp_path):

@@ -1,11 +1,16 @@
 """RF-Segmenter: size, names and shapes of its parameters are those of the published network."""
 
 import hashlib
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from rfseg.models.rf_segmenter import RFSegmenter
+
+checks = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("network_checks.py"))))
 
 PARAMETERS_4_CLASSES = 1_248_972
 PARAMETERS_3_CLASSES = 1_248_969
@@ -57,6 +62,11 @@ def test_every_parameter_gets_a_gradient():
     dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     # A bias in front of a batch norm has no effect, so its gradient is rounding only
     assert not dead
+
+
+def test_learns_one_batch_by_heart():
+    first, last, right = checks.overfit(RFSegmenter, *checks.quarters(64), steps=40, rate=3e-3)
+    assert last < 0.25 * first and right > 0.98
 
 
 def test_an_unknown_head_is_refused():

@@ -1,8 +1,13 @@
 """Optimisers, weights to start from, and checkpoints that are none."""
 
+import contextlib
 import json
 import os
+import pickle
+import random
+import resource
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -10,7 +15,7 @@ from onnx import helper, numpy_helper
 
 from rfseg.errors import OptionError, RecordingError
 from rfseg.models.rf_segmenter import RFSegmenter
-from rfseg.training.checkpoint import LAST, read_checkpoint
+from rfseg.training.checkpoint import LAST, load_state, read_checkpoint, save_state
 from rfseg.training.initial import load_initial
 from rfseg.training.optimizers import MuonWithAdamW, make_optimizer
 from rfseg.training.recipe import TrainingRecipe
@@ -89,12 +94,15 @@ def test_weights_that_are_of_no_use(tmp_path):
     torch.save({"a": 1}, tmp_path / "none.pt")
     torch.save({"fc.weight": torch.zeros(3)}, tmp_path / "other.pt")
     (tmp_path / "bad.onnx").write_bytes(b"\x08\xff\xff no protobuf")
+    integers = numpy_helper.from_array(np.zeros((2, 3), np.int8), "conv_in.0.weight")
+    onnx.save(helper.make_model(helper.make_graph([], "g", [], [], [integers])), tmp_path / "integers.onnx")
     for name, message in (
         ("none.pt", "holds no weights by name"),
         ("other.pt", "it is of another network: see --network"),
         ("bad.onnx", "is no ONNX file"),
         ("missing.pt", "cannot be read"),
         ("missing.onnx", "cannot be read"),
+        ("integers.onnx", r"has integers for weights \(int8\), which no training can begin with"),
     ):
         with pytest.raises(RecordingError, match=message):
             load_initial(RFSegmenter(), tmp_path / name)
@@ -118,6 +126,37 @@ def test_checkpoints_that_are_none(tmp_path):
     ):
         with pytest.raises(RecordingError, match=message):
             read_checkpoint(tmp_path / name)
+
+
+def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path):
+    rng, path = random.Random(0), tmp_path / "a.pt"
+    wholes = []
+    for is_zip in (True, False):
+        torch.save({"weight": torch.zeros(3, 2), "bias": torch.zeros(2)}, path, _use_new_zipfile_serialization=is_zip)
+        wholes.append(path.read_bytes())
+    for text in (b'base = "rfseg"\nname = "tiny"\n[data]\n', b"", b"\x08\xff", pickle.dumps([1, 2])):
+        path.write_bytes(text)
+        with pytest.raises(RecordingError, match=r"a\.pt (is damaged|holds)"):
+            load_state(path)
+    for turn in range(200):
+        spoilt = bytearray(wholes[turn % 2])
+        for _ in range(rng.randint(1, 6)):
+            spoilt[rng.randrange(min(len(spoilt), 600))] = rng.randrange(256)
+        path.write_bytes(spoilt)
+        with contextlib.suppress(RecordingError):
+            load_state(path)
+
+
+def test_a_checkpoint_that_finds_no_room_leaves_the_earlier_one(tmp_path):
+    save_state({"weight": torch.ones(2)}, tmp_path / LAST)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(RecordingError, match=r"last\.pt cannot be written: File too large; name another place \(--out\)"):
+            save_state({"weight": torch.zeros(300_000)}, tmp_path / LAST)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [file.name for file in tmp_path.iterdir()] == [LAST] and load_state(tmp_path / LAST)["weight"].tolist() == [1, 1]
 
 
 def test_a_checkpoint_of_the_earlier_trainer_is_read_but_not_resumed(tmp_path):

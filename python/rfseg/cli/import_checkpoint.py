@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
     add("--classes", metavar="LIST", help="labels in the order of the outputs, with commas (default: as published)")
     add("--name", help="of the model (default: that of the file)")
     add("--frame-ms", type=positive, metavar="T", help="duration of a frame, ms (default: 2.857 with radar, 40 without)")
-    add("--samp-rate", type=positive, default=61.44e6, metavar="HZ", help="complex samples per second (default: %(default)g)")
+    add("--samp-rate", type=positive, default=61.44e6, metavar="HZ", help="complex samples per second (default: 61.44e6)")
     add("--size", type=int, default=256, metavar="N", help="rows and bins of a picture (default: %(default)s)")
     add(
         "--extremes", choices=[e.value for e in Extremes], default=Extremes.ALL.value,

@@ -92,6 +92,8 @@ def export_pictures(
     ------
     ContractError
         If the classes make no contract.
+    GeometryError
+        If a frame is too short for the front end.
     RecordingError
         If the file cannot be written.
     """
@@ -125,6 +127,7 @@ def export_pictures(
             extremes=fed.extremes, normalisation=fed.normalisation, class_order=tuple(c.label for c in outputs)
         ),
     )
+    contract.make_geometry(fed.samp_rate, frame_duration=fed.frame_duration)
     frames = torch.export.Dim("N", min=1, max=_MOST_FRAMES)
     make_folder(path.parent)
     with replacing(path) as temporary:

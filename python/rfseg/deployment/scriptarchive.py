@@ -76,11 +76,8 @@ def read_script_archive(path: Path) -> dict[str, Tensor]:
             return dict(_tensors(module))
     except RecordingError as error:
         raise RecordingError(f"{path} {error}") from error
-    except (
-        AttributeError, EOFError, IndexError, KeyError, OSError, RuntimeError, StopIteration, TypeError, ValueError,
-        pickle.UnpicklingError, zipfile.BadZipFile,
-    ) as error:  # fmt: skip
-        raise RecordingError(f"{path} is a damaged TorchScript archive: {error}; save it again") from error
+    except Exception as error:  # of a file of anyone's a pickle may raise anything
+        raise RecordingError(f"{path} is a damaged TorchScript archive: {str(error) or type(error).__name__}; save it again") from error
 
 
 def _check_order(archive: zipfile.ZipFile, root: str) -> None:

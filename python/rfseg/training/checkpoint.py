@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import pickle
-import zipfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..atomic import replacing
 from ..errors import RecordingError, SceneError
-from ..models.registry import ARCHITECTURES, make_network
+from ..models.registry import make_network
 from ..synth.recipe import load_recipe
 from .recipe import TrainingRecipe
 from .scenelaw import scenes_from_record
@@ -81,9 +81,10 @@ def save_state(state: Mapping[str, Any], path: Path) -> None:
     """
     with replacing(path) as temporary:
         try:
-            torch.save(dict(state), temporary)
-        except RuntimeError as error:  # PyTorch's own word for a folder that is missing and a disk that is full
-            raise RecordingError(f"{path} cannot be written: {error}; make room or name another place (--out)") from error
+            with open(temporary, "wb") as file:
+                torch.save(dict(state), file)
+        except RuntimeError as error:  # PyTorch's own word for a disk that is full
+            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -95,7 +96,9 @@ def load_state(path: Path) -> dict[str, Any]:
         If the file cannot be read, is damaged, or holds anything that is more than values.
     """
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it asks for a report to PyTorch wherever a pickle is another program's
+            state = torch.load(path, weights_only=True, map_location="cpu")
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror or error}; check that it is there") from error
     except pickle.UnpicklingError as error:
@@ -103,8 +106,9 @@ def load_state(path: Path) -> dict[str, Any]:
             f"{path} holds more than weights, or is damaged; nothing of it was run. Copy it again, or name last.pt or best.pt"
             " of a run of rfseg train"
         ) from error  # PyTorch's own text advises to run what is in it
-    except (RuntimeError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise RecordingError(f"{path} is damaged or no file of PyTorch's: {error}; copy it again, or name another") from error
+    except Exception as error:  # of a file of anyone's its reader may raise anything
+        reason = str(error).partition(". ")[0] or type(error).__name__
+        raise RecordingError(f"{path} is damaged or no file of PyTorch's: {reason}; copy it again, or name another") from error
     if not isinstance(state, dict):
         raise RecordingError(f"{path} holds a {type(state).__name__}, expected a dict of weights")
     return state
