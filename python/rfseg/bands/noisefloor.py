@@ -26,17 +26,14 @@ _FALL, _RISE = 0.5, 0.1  # share of a change that is believed per frame: what ri
 
 
 class NoiseFloor:
-    """Noise power of each bin.
-
-    The bins at the centre, in which many receivers have a spike, take the level beside them.
-    """
+    """Noise power of each bin; bins that never show any take the level beside them."""
 
     def __init__(self) -> None:
         self._log: np.ndarray | None = None  # (F,), nepers; NaN where it was never seen
         self._center_freq: float | None = None
 
     def update(
-        self, mean: np.ndarray, busy: np.ndarray, *, center_freq: float | None = None, unseen: slice | None = None
+        self, mean: np.ndarray, busy: np.ndarray, *, center_freq: float | None = None, hidden: slice = slice(0)
     ) -> None:
         """Look at a frame; frames come in order.
 
@@ -48,12 +45,11 @@ class NoiseFloor:
             Pixels that carriers or pulses have, or that hold nothing.
         center_freq : float or None
             Hz; another one than before makes the floor begin anew.
-        unseen : slice or None
-            Bins in which a receiver's spike shows; None for the one at the centre and its neighbours.
+        hidden : slice
+            Bins whose noise something else hides, such as a receiver's spike at 0 Hz; none by default.
         """
         seen = frame_floor(mean, busy)
-        middle = seen.size // 2
-        seen[slice(middle - 1, middle + 2) if unseen is None else unseen] = np.nan
+        seen[hidden] = np.nan
         with np.errstate(invalid="ignore"):
             seen = np.log(seen)
         if self._log is None or self._log.shape != seen.shape or center_freq != self._center_freq:

@@ -60,7 +60,7 @@ class BandMeter:
         self._mean = self._linear(Reduction.MEAN)  # (T, F)
         floor = NoiseFloor() if noise is None else noise
         busy = ~of_kind(mask, classes, ClassKind.BACKGROUND)
-        floor.update(self._mean, busy, center_freq=frame.center_freq, unseen=spike and spike.bins)
+        floor.update(self._mean, busy, center_freq=frame.center_freq, hidden=spike.bins if spike else slice(0))
         self._noise = floor.level()
         self._profiles: dict[tuple[Interval, Interval], np.ndarray] = {}
 
