@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator
 
 from .errors import RecordingError
 
-__all__ = ["make_folder", "replacing"]
+__all__ = ["make_folder", "remove_leftovers", "replacing"]
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_TEMPORARY = re.compile(r"\..+\.(\d+)\.part")  # names of temporary files, and the process that writes each
 
 
 @contextmanager
@@ -33,6 +35,25 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # in a folder that may not be entered nothing was begun, and the error above says why
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote into a folder."""
+    for path in folder.glob(".*.part"):
+        name = _TEMPORARY.fullmatch(path.name)
+        if name and not _is_running(int(name[1])):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's, which is running, or no process at all
+        pass
+    return True
 
 
 def make_folder(path: Path) -> None:

@@ -128,6 +128,24 @@ def test_another_recipe_in_the_same_folder_is_refused(tiny, tmp_path):
     assert train(tiny.with_changes(stop__steps=1), tmp_path / "run").was_over
 
 
+def test_a_folder_keeps_its_recipe_and_nothing_of_writers_that_were_killed(tiny, tmp_path, capsys):
+    folder, other = tmp_path / "run", tmp_path / "other.toml"
+    other.write_text((tmp_path / "tiny.toml").read_text().replace("uses = 2.0", "uses = 3.0"))
+    command = ["train", str(tmp_path / "tiny.toml"), "--out", str(folder), "--steps"]
+    assert main([*command, "1"]) == 0
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (folder / f".last.pt.{dead.pid}.part").touch()
+    assert main(["train", str(other), "--out", str(folder), "--steps", "2"]) == 2
+    assert "holds a run with data.uses=2.0, not 3.0" in capsys.readouterr().err
+    assert (folder / "recipe.toml").read_text() == (tmp_path / "tiny.toml").read_text()
+    assert main([*command, "2"]) == 0
+    assert not list(folder.glob(".*.part"))
+    assert main([*command, "3", "--set", "sets/mine"]) == 2
+    error = capsys.readouterr().err
+    assert "holds a run on fresh scenes, not on mine; give the same --set as before, or name another folder with --out" in error
+
+
 def test_a_teacher_is_learnt_from_and_stays_as_it_is(tiny, tmp_path):
     teacher = tmp_path / "teacher" / LAST
     train(tiny.with_changes(stop__steps=1), teacher.parent)
@@ -158,6 +176,7 @@ def test_a_loss_that_is_no_number_ends_the_run(tiny, tmp_path):
     [
         (["--minutes", "1", "--steps", "2"], "--minutes 1 and --steps 2 are both an end; give one"),
         (["--steps", "0"], "--steps 0 must be above 0"),
+        (["--minutes", "inf"], "--minutes inf must be above 0 and finite"),
         (["--devices", "0"], "--devices 0 must be at least 1"),
         (["--accelerator", "tpu"], "--accelerator tpu is unknown; choose one of auto, cpu, gpu"),
         (["--precision", "8"], "--precision 8 is unknown; choose one of 32, bf16-mixed, 16-mixed"),

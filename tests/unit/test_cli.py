@@ -16,7 +16,7 @@ import pytest
 import sigmf
 
 from rfseg import __version__
-from rfseg.atomic import replacing
+from rfseg.atomic import remove_leftovers, replacing
 from rfseg.bands.lines import band_from_json
 from rfseg.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, main, segment
 from rfseg.errors import ContractError, RecordingError
@@ -354,6 +354,16 @@ def test_what_keeps_a_file_from_being_written_is_said_though_nothing_can_be_clea
     with pytest.raises(RecordingError, match="a.json cannot be written: Read-only file system; name another place"):
         with replacing(tmp_path / "a.json"):
             raise OSError(30, "Read-only file system")
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    stays = {f".a.json.{os.getpid()}.part", ".a.json.part", "a.json"}
+    for name in stays | {f".a.json.{gone.pid}.part"}:
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == stays
 
 
 @pytest.mark.parametrize(

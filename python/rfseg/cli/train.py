@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
-from ..atomic import make_folder, replacing
 from ..errors import OptionError
 from .options import DEFAULT_FOLDER, add_json, training_packages
 from .table import format_table
@@ -65,12 +65,10 @@ def run(options: argparse.Namespace) -> None:
         accelerator=options.accelerator, devices=options.devices, nodes=options.nodes, precision=options.precision
     )
     folder = options.out or DEFAULT_FOLDER / "training" / f"{recipe.name}-{recipe.network}"
-    text = recipes.recipe_text(options.recipe)
-    make_folder(folder)
-    if place.is_first:
-        with replacing(folder / "recipe.toml") as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    outcome = train(recipe, folder, place=place, sets=options.set, initial=options.init, teacher=options.teacher)
+    outcome = train(
+        recipe, folder, place=place, sets=options.set, initial=options.init, teacher=options.teacher,
+        text=recipes.recipe_text(options.recipe),
+    )  # fmt: skip
     if place.is_first:
         _report(outcome, folder, as_json=options.json)
         if outcome.was_interrupted:
@@ -83,8 +81,8 @@ def _with_options(recipe: Any, options: argparse.Namespace) -> Any:
     for name in ("minutes", "steps"):
         value = getattr(options, name)
         if value is not None:
-            if not value > 0:
-                raise OptionError(f"--{name} {value:g} must be above 0")
+            if not 0 < value < math.inf:
+                raise OptionError(f"--{name} {value:g} must be above 0 and finite")
             ends = {"stop__minutes": 0.0, "stop__steps": 0, "stop__epochs": 0}
             if recipe.schedule.needs_epochs:
                 ends.pop("stop__epochs")  # the rate goes by them

@@ -139,6 +139,7 @@ class Keeper(pl.Callback):
             "scaler": trainer.precision_plugin.state_dict(),
             "recipe": json.dumps(task.recipe.to_record()),
             "progress": progress,
+            "sets": self._facts["sets"],
             "best_score": self.best_score,
             "class_weights": None if task.loss.weights is None else task.loss.weights.tolist(),
         }

@@ -17,7 +17,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
 from .. import __version__
-from ..atomic import make_folder
+from ..atomic import make_folder, remove_leftovers, replacing
 from ..errors import OptionError
 from ..models.registry import make_network
 from .checkpoint import LAST, load_state, read_checkpoint, recipe_of
@@ -31,6 +31,7 @@ from .task import SegmentationTask
 
 __all__ = ["Outcome", "Place", "train"]
 
+RECIPE = "recipe.toml"  # of a run's folder
 _PRECISIONS = ("32", "bf16-mixed", "16-mixed")
 _LIGHTNING_PRECISION = {"32": "32-true"}
 _DEAD_WEIGHTS = ("prmnet", "rpmsn")  # networks with parameters that take part in nothing, as published
@@ -129,6 +130,7 @@ def train(
     sets: Sequence[Path] = (),
     initial: Path | None = None,
     teacher: Path | None = None,
+    text: str = "",
 ) -> Outcome:
     """Train a network, or go on where a run in that folder stopped.
 
@@ -144,6 +146,8 @@ def train(
         Weights to start from; a resumed run has its own.
     teacher : Path or None
         Checkpoint of ``rfseg train`` to learn from beside the truth, as much as ``loss.distillation`` says.
+    text : str
+        The recipe as it was given, for the folder.
 
     Raises
     ------
@@ -161,6 +165,7 @@ def train(
     earlier = load_state(folder / LAST) if (folder / LAST).is_file() else None
     if earlier is not None:
         _check_same(recipe, earlier, folder)
+        _check_sets(sets, earlier, folder)
     progress, best_score = _progress_of(earlier, folder)
     if progress.share(stop) >= 1.0:
         return Outcome(progress=progress, best_score=best_score, was_over=True)
@@ -176,13 +181,23 @@ def train(
     elif initial is not None:
         load_initial(network, initial)
     make_folder(folder)
+    if place.is_first:
+        _begin_folder(folder, text)
     task = SegmentationTask(network, recipe, progress, partial(_open_source, recipe, tuple(sets)), earlier=earlier, teacher=teaching)
     keeper = Keeper(folder, facts=_facts(recipe, place, sets, initial, teacher), best_score=best_score)
     with warnings.catch_warnings():
-        for text in _NOISE:
-            warnings.filterwarnings("ignore", message=text)
+        for message in _NOISE:
+            warnings.filterwarnings("ignore", message=message)
         _make_trainer(recipe, place, keeper).fit(task)
     return Outcome(progress=progress, best_score=keeper.best_score, was_interrupted=keeper.was_interrupted)
+
+
+def _begin_folder(folder: Path, text: str) -> None:
+    """The recipe in the folder, and nothing of writers that were killed."""
+    remove_leftovers(folder)
+    if text:
+        with replacing(folder / RECIPE) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _read_teacher(recipe: TrainingRecipe, path: Path | None) -> nn.Module | None:
@@ -280,6 +295,16 @@ def _check_same(recipe: TrainingRecipe, earlier: Mapping[str, Any], folder: Path
         key, old, new = difference
         raise OptionError(
             f"{folder} holds a run with {key}={old!r}, not {new!r}; name another folder with --out, or give that run's recipe"
+        )
+
+
+def _check_sets(sets: Sequence[Path], earlier: Mapping[str, Any], folder: Path) -> None:
+    """Refuse to go on with other data; sets that were moved keep their names."""
+    then, now = [Path(name).name for name in earlier.get("sets", sets)], [path.name for path in sets]
+    if then != now:
+        raise OptionError(
+            f"{folder} holds a run on {', '.join(then) or 'fresh scenes'}, not on {', '.join(now) or 'fresh scenes'}; give the same"
+            f" --set as before, or name another folder with --out and start from its weights with --init {folder / LAST}"
         )
 
 
