@@ -21,6 +21,7 @@ from rfseg.datasets.shardset import ShardSet
 from rfseg.datasets.writing import write_set
 from rfseg.errors import DatasetError, OptionError
 from rfseg.evaluation import evaluate_set, format_evaluation, save_page
+from rfseg.evaluation.page import make_page
 from rfseg.geometry import Reduction, make_geometry
 from rfseg.inference import Session
 
@@ -116,11 +117,11 @@ def test_rejected_bands_are_counted_and_change_no_other_figure(make_set: MakeSet
     assert strict == plain
 
 
-def test_the_text_says_how_many_bands_lost_their_name(make_set: MakeSet, session: Session) -> None:
+def test_text_and_page_say_how_many_bands_lost_their_name(make_set: MakeSet, session: Session) -> None:
     session.contract = replace(session.contract, reject_below={"LTE": 0.85})
-    facts = evaluate_set(session, make_set(frame_of(LTE, 10, 30))).to_json()
-    text = format_evaluation(facts, lambda headings, rows: "")
-    assert "labelled Unknown: 100.0 % of 1 right bands and - % of 0 false ones" in text
+    evaluation = evaluate_set(session, make_set(frame_of(LTE, 10, 30)))
+    for text in (format_evaluation(evaluation.to_json(), lambda headings, rows: ""), make_page(evaluation)):
+        assert "labelled Unknown: 100.0 % of 1 right bands and - % of 0 false ones" in text
 
 
 def test_baselines_stand_beside_the_model(make_set: MakeSet, session: Session) -> None:

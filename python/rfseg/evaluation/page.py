@@ -55,7 +55,7 @@ def make_page(evaluation: Evaluation) -> str:
     ]
     if model["bands"]:
         parts.append(_section("Detection", _image(plots.draw_detection(facts))))
-        parts.append(_section("Bands", _table(*summary.band_lines(facts))))
+        parts.append(_section("Bands", _table(*summary.band_lines(facts)) + f"<p>{escape(summary.rejected_line(model))}</p>"))
     if model["pulses"]:
         parts.append(_section("Radar pulses found, %", _table(*summary.pulse_lines(facts))))
     for group, heading in summary.GROUP_TITLES.items():

@@ -137,6 +137,8 @@ def pulse_lines(facts: dict[str, Any]) -> tuple[Sequence[str], Lines]:
     rows: Lines = [["all", str(model["pulses"]), percent(model["detection"]), percent(energy["detection"])]]
     for group, prefix in (("by_ntia_bin", "NTIA bin "), ("by_family", ""), ("by_snr", "")):
         for name, figures in model[group].items():
+            if group == "by_family" and name.startswith("ntia-"):  # a bin above
+                continue
             title = "no NTIA bin" if prefix and name == "other" else prefix + name
             found = percent(figures["detection"]), percent(energy[group][name]["detection"])
             rows.append([title, str(figures["pulses"]), *found])
