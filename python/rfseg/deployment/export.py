@@ -28,6 +28,8 @@ from ..models.framesize import CHANNELS
 from ..models.rf_segmenter import RFSegmenter
 from ..models.rf_segmenter_inference import InferenceForm
 from ..synth import Recipe, load_recipe
+from ..training.checkpoint import Checkpoint, read_checkpoint
+from ..training.recipe import Input
 from .calibrate import (
     band_calibration_error,
     collect_bands,
@@ -37,13 +39,11 @@ from .calibrate import (
     fit_temperature,
     fit_thresholds,
 )
-from ..training.checkpoint import Checkpoint, read_checkpoint
 from .graph import OPSET, write_graph
 from .halves import store_halves
 from .heldout import Purpose, held_out_scenes, noise_recipe, strange_recipe
 from .parity import Parity, measure_parity
 from .quantise import quantise_graph
-from ..training.recipe import Input
 
 __all__ = ["OPSET", "PRECISIONS", "ExportOptions", "Exported", "export_checkpoint", "export_network", "network_facts"]
 

@@ -12,8 +12,9 @@ from enum import IntEnum
 
 import numpy as np
 
-from ..datasets.classes import IGNORED, STANDARD_LABELS
+from ..datasets.classes import STANDARD_LABELS
 from ..synth import Recipe, Scene, load_recipe, make_scene
+from ..training.samples import class_table
 
 __all__ = ["Purpose", "held_out_scenes", "noise_recipe", "strange_recipe", "truth_of"]
 
@@ -52,8 +53,4 @@ def noise_recipe(recipe: Recipe) -> Recipe:
 
 def truth_of(scene: Scene, labels: Sequence[str]) -> np.ndarray:
     """The mask of a scene in the ids of a network's labels, uint8 ``(T, F)``; 255 where it has no name for what is there."""
-    table = np.full(256, IGNORED, np.uint8)
-    for class_id, label in enumerate(STANDARD_LABELS):
-        if label in labels:
-            table[class_id] = labels.index(label)
-    return table[scene.mask]
+    return class_table(STANDARD_LABELS, labels)[scene.mask]

@@ -18,11 +18,11 @@ from ..models.registry import make_network
 from ..published_geometry import Extremes
 from ..synth.protocol_recipe import ProtocolRecipe
 from ..training.checkpoint import read_checkpoint
+from ..training.recipe import Input
 from .export import network_facts
 from .pictureexport import PictureInput, export_pictures
 from .publications import BY_LABEL, COMMUNICATIONS_FRAME, PUBLICATIONS, RADAR_FRAME, Publication
 from .publishedweights import Weights, fit_weights, is_own_checkpoint, read_weights
-from ..training.recipe import Input
 
 __all__ = ["Imported", "ImportOptions", "import_checkpoint"]
 
