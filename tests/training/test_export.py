@@ -164,6 +164,8 @@ def test_a_bad_temperature_and_a_missing_checkpoint_end_in_one_line(tmp_path, ca
     assert capsys.readouterr().err == "rfseg: error: --temperature 'warm' is no number; give one, such as 1.2, or auto\n"
     assert main(arguments) == EXIT_BAD_INPUT
     assert "none.pt cannot be read: No such file" in capsys.readouterr().err
+    assert main([*arguments, "--out", "m.bin"]) == EXIT_BAD_INPUT
+    assert "the model file 'm.bin' must end in .onnx, or rfseg does not find it" in capsys.readouterr().err
 
 
 def test_a_file_that_fails_its_self_test_does_not_appear(tmp_path, monkeypatch):

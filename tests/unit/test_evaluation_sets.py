@@ -285,6 +285,16 @@ def test_the_command_prints_tables_and_writes_files(
     assert json.loads(capsys.readouterr().out)["frames"] == 1
 
 
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_measured(
+    make_set: MakeSet, threshold_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rfseg.cli.evaluate.evaluate_set", None)
+    (tmp_path / "taken").touch()
+    folder = make_set(frame_of(LTE, 10, 30)).folder
+    assert main(["evaluate", str(threshold_model), "--on", str(folder), "--out", str(tmp_path / "taken")]) == 2
+    assert "taken cannot be written: File exists; name another place (--out)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("model, said", [("none-such", "model 'none-such' is unknown"), (None, "holds pictures")])
 def test_the_command_refuses_in_one_line(
     make_set: MakeSet, threshold_model: Path, capsys: pytest.CaptureFixture[str], model: str | None, said: str

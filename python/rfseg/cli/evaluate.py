@@ -51,6 +51,8 @@ def run(options: argparse.Namespace) -> None:
         _check_plots()
     dataset = ShardSet(options.on)
     session = Session(options.model, threads=options.threads, providers=options.providers)
+    if options.out is not None:
+        make_folder(options.out)  # not after minutes of work
     evaluation = evaluate_set(
         session, dataset, limit=options.limit, worst=options.worst, watch=lambda frames: watch(frames, "evaluate", "frame")
     )
@@ -58,7 +60,6 @@ def run(options: argparse.Namespace) -> None:
     text = json.dumps(facts, indent=2, allow_nan=False)
     files = {}
     if options.out is not None:
-        make_folder(options.out)
         files = {"figures": options.out / "evaluation.json", "report": options.out / "report.html"}
         with replacing(files["figures"]) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")

@@ -125,8 +125,10 @@ def export_checkpoint(checkpoint: Path, path: Path, options: ExportOptions = Exp
     RecordingError
         If the checkpoint cannot be read or the file not be written.
     OptionError
-        If the network reads pictures, or its first class is not the background.
+        If the file is not named ``.onnx``, the network reads pictures, or its first class is not the background.
     """
+    if path.suffix != ".onnx":
+        raise OptionError(f"the model file {str(path)!r} must end in .onnx, or rfseg does not find it")
     state = read_checkpoint(checkpoint)
     recipe = state.recipe
     if recipe.input is not Input.ROWS or not isinstance(recipe.scenes, Recipe):
@@ -136,6 +138,7 @@ def export_checkpoint(checkpoint: Path, path: Path, options: ExportOptions = Exp
         )
     if recipe.classes[0] != STANDARD_LABELS[0]:
         raise OptionError(f"{checkpoint} has the classes {', '.join(recipe.classes)}; the first must be {STANDARD_LABELS[0]}")
+    make_folder(path.parent)
     model = DeployableSegmenter(state.network).eval()
     calibration = _fit_temperature(model, recipe.classes, recipe.scenes, options, say)
     exported = export_network(
