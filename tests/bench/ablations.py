@@ -4,7 +4,6 @@ Usage::
 
     python tests/bench/ablations.py                        # all cells that are not on disk yet, then the table
     python tests/bench/ablations.py --cells base,hop-240 --seeds 0,1,2 --frames 8000
-    python tests/bench/ablations.py --cells base,distilled --teacher out/os-net/last.pt
     python tests/bench/ablations.py --table                # only the table, of the cells on disk
 
 Every cell is one run of RF-Segmenter from random weights in this process, with one thread; a cell that is on disk is not
@@ -32,7 +31,6 @@ from rfseg.published import HOP, WINDOW_SIZE, PublishedFrontEnd
 from rfseg.published_colours import to_parula
 from rfseg.synth import Scene, load_recipe, make_scene
 from rfseg.synth.rows import scene_rows
-from rfseg.training.checkpoint import read_checkpoint
 from rfseg.training.laws import ErrorForm, StopLaw
 from rfseg.training.losses import SegmentationLoss
 from rfseg.training.optimizers import make_optimizer
@@ -55,7 +53,6 @@ class Cell:
     hop: int = 1  # times the one of the geometry rule
     error: ErrorForm | None = ErrorForm.SOFT
     head: str = "linear"
-    is_taught: bool = False
     samp_rate: float = 61.44e6
     duration: float = 5e-3
 
@@ -72,7 +69,6 @@ CELLS = {
     "egr-none": Cell("no error-guided refinement", error=None),
     "egr-published": Cell("refinement as published, without gradient", error=ErrorForm.PUBLISHED),
     "head-published": Cell("ReLU on the logits, as published", head="published"),
-    "distilled": Cell("distillation from a teacher too", is_taught=True),
     **{
         f"duration-{ms:g}": Cell(f"frames of {ms:g} ms at 30.72 MS/s", samp_rate=30.72e6, duration=ms * 1e-3)
         for ms in (2.5, 5.0, 10.0, 20.0, 40.0)
@@ -124,15 +120,13 @@ def cell_recipe(cell: Cell) -> TrainingRecipe:
     recipe = load_training_recipe("rfseg").with_changes(
         batch__half_share=1.0, optimizer__average=0.99, schedule__kind="one-cycle", schedule__warm_up=0.15
     )
-    if cell.is_taught:
-        recipe = recipe.with_changes(loss__distillation=1.0)
     if cell.error is None:
         return recipe.with_changes(loss__error=0.0)
     return recipe.with_changes(loss__error_form=cell.error)
 
 
-def train_cell(cell: Cell, frames: list[Sample], steps: int, seed: int, teachers: list[nn.Module]) -> nn.Module:
-    """A network after so many steps, with averaged weights; of teachers there are none or one."""
+def train_cell(cell: Cell, frames: list[Sample], steps: int, seed: int) -> nn.Module:
+    """A network after so many steps, with averaged weights."""
     torch.manual_seed(seed)
     recipe, network = cell_recipe(cell), RFSegmenter(head=cell.head)
     average = torch.optim.swa_utils.AveragedModel(
@@ -149,9 +143,7 @@ def train_cell(cell: Cell, frames: list[Sample], steps: int, seed: int, teachers
             group["lr"] = recipe.optimizer.rate * rate_factor(recipe.schedule, Progress(step=step), stop)
         network.train()
         optimizer.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            taught = [teacher(features) for teacher in teachers]
-        loss(network(features), masks, *taught).backward()
+        loss(network(features), masks).backward()
         nn.utils.clip_grad_norm_(network.parameters(), recipe.optimizer.clip_norm)
         optimizer.step()
         average.update_parameters(network)
@@ -164,12 +156,11 @@ def run_cell(name: str, seed: int, options: argparse.Namespace) -> None:
     if path.exists():
         return
     cell, scenes = CELLS[name], options.out / "scenes"
-    teachers = [read_checkpoint(options.teacher).network] if cell.is_taught else []
     make_folder(scenes)
     trained = load_frames(cell, scenes, FIRST_SEED, options.scenes)
     tested = load_frames(cell, scenes, TEST_SEED, options.tests)
     begin, begin_cpu = time.perf_counter(), time.process_time()
-    network = train_cell(cell, trained, max(1, options.frames // BATCH), seed, teachers)
+    network = train_cell(cell, trained, max(1, options.frames // BATCH), seed)
     minutes, cpu_minutes = (time.perf_counter() - begin) / 60, (time.process_time() - begin_cpu) / 60
     scores = score_frames(network, tested, len(STANDARD_LABELS))
     facts = {
@@ -226,10 +217,9 @@ def main() -> None:
     add("--frames", type=int, default=8000, help="that each run sees (default: %(default)s)")
     add("--scenes", type=int, default=600, help="to train on (default: %(default)s)")
     add("--tests", type=int, default=200, help="scenes to test with (default: %(default)s)")
-    add("--teacher", type=Path, help="checkpoint of rfseg train for the cell distilled, which is left out without one")
     add("--table", action="store_true", help="only print the table")
     options = parser.parse_args()
-    names = [name for name in options.cells.split(",") if options.teacher or not (name in CELLS and CELLS[name].is_taught)]
+    names = options.cells.split(",")
     if unknown := [name for name in names if name not in CELLS]:
         parser.error(f"unknown cell {unknown[0]}; choose from {', '.join(CELLS)}")
     torch.set_num_threads(1)

@@ -79,16 +79,6 @@ def test_unknown_pixels_do_not_count(batch):
     assert torch.allclose(loss(moved, masks), loss(logits, masks))
 
 
-def test_distillation_is_the_divergence_from_the_teacher_over_the_known_pixels(batch, generator):
-    logits, masks = batch
-    taught = torch.randn(logits.shape, generator=generator)
-    alone, both = SegmentationLoss(LossLaw())(logits, masks), SegmentationLoss(LossLaw(distillation=2.0))(logits, masks, taught)
-    known = [t[:, :, :12].permute(0, 2, 3, 1).reshape(-1, 4).log_softmax(1) for t in (logits, taught)]
-    expected = F.kl_div(*known, reduction="batchmean", log_target=True)
-    assert torch.allclose(both - alone, 2.0 * expected, rtol=1e-5)
-    assert torch.allclose(SegmentationLoss(LossLaw(distillation=2.0))(logits, masks, logits), alone)
-
-
 def test_nothing_known_is_a_loss_of_zero_with_a_gradient_of_zero():
     logits = torch.zeros(1, 4, 8, 8, requires_grad=True)
     loss = SegmentationLoss(LossLaw(dice=0.5, error=0.5))(logits, torch.full((1, 8, 8), UNKNOWN))

@@ -146,25 +146,6 @@ def test_a_folder_keeps_its_recipe_and_nothing_of_writers_that_were_killed(tiny,
     assert "holds a run on fresh scenes, not on mine; give the same --set as before, or name another folder with --out" in error
 
 
-def test_a_teacher_is_learnt_from_and_stays_as_it_is(tiny, tmp_path):
-    teacher = tmp_path / "teacher" / LAST
-    train(tiny.with_changes(stop__steps=1), teacher.parent)
-    before = teacher.read_bytes()
-    taught = tiny.with_changes(loss__distillation=1.0, stop__steps=2, stop__minutes=0.0)
-    train(taught, tmp_path / "taught", teacher=teacher)
-    train(tiny.with_changes(stop__steps=2), tmp_path / "alone")
-    states = [torch.load(tmp_path / name / LAST, weights_only=True) for name in ("taught", "alone")]
-    assert states[0]["network"].keys() == states[1]["network"].keys() and not equal(states[0]["network"], states[1]["network"])
-    assert teacher.read_bytes() == before
-    assert json.loads((tmp_path / "taught" / "run.json").read_text())["teacher"] == str(teacher)
-    with pytest.raises(OptionError, match=r"loss\.distillation=1 and --teacher not given: there must be a teacher \(--teacher\)"):
-        train(taught, tmp_path / "taught")
-    with pytest.raises(OptionError, match=r"loss\.distillation=0 and --teacher .*: there must be loss\.distillation above 0"):
-        train(tiny, tmp_path / "other", teacher=teacher)
-    with pytest.raises(OptionError, match=r"last\.pt has classes=.* where the recipe has \('Noise', 'NR', 'LTE', 'Radar'\)"):
-        train(taught.with_changes(classes=("Noise", "NR", "LTE", "Radar")), tmp_path / "other", teacher=teacher)
-
-
 def test_a_loss_that_is_no_number_ends_the_run(tiny, tmp_path):
     wild = tiny.with_changes(optimizer__kind="sgd", optimizer__rate=1e30, optimizer__clip_norm=0.0, optimizer__momentum=0.0)
     with pytest.raises(SceneError, match="the loss is no number any more at step 4; lower optimizer.rate"):

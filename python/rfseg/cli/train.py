@@ -30,7 +30,6 @@ def add_parser(commands: Any) -> None:
     add("--network", metavar="NAME", help="train this network by the recipe")
     add("--out", type=Path, metavar="FOLDER", help=f"for the run (default: {DEFAULT_FOLDER}/training/RECIPE-NETWORK)")
     add("--init", type=Path, metavar="FILE", help="start from these weights: a checkpoint, a state dict, or a model file (.onnx)")
-    add("--teacher", type=Path, metavar="CHECKPOINT", help="learn from the answers of this network too (recipe rfseg-distilled)")
     add("--minutes", type=float, metavar="M", help="end after so many minutes in all; the schedule follows the clock")
     add("--steps", type=int, metavar="N", help="end after so many steps in all; such a run can be repeated to the bit")
     add("--seed", type=int, metavar="S", help="of weights, scenes and augmentation (default: what the recipe says)")
@@ -65,10 +64,8 @@ def run(options: argparse.Namespace) -> None:
         accelerator=options.accelerator, devices=options.devices, nodes=options.nodes, precision=options.precision
     )
     folder = options.out or DEFAULT_FOLDER / "training" / f"{recipe.name}-{recipe.network}"
-    outcome = train(
-        recipe, folder, place=place, sets=options.set, initial=options.init, teacher=options.teacher,
-        text=recipes.recipe_text(options.recipe),
-    )  # fmt: skip
+    text = recipes.recipe_text(options.recipe)
+    outcome = train(recipe, folder, place=place, sets=options.set, initial=options.init, text=text)
     if place.is_first:
         _report(outcome, folder, as_json=options.json)
         if outcome.was_interrupted:

@@ -180,8 +180,6 @@ class LossLaw:
     ----------
     cross_entropy, dice, error : float
         Weights of the three terms.
-    distillation : float
-        Weight of what a teacher answers, where the run has one.
     error_form : ErrorForm
     softmax : Softmax
     class_weights : tuple of float
@@ -194,7 +192,6 @@ class LossLaw:
     cross_entropy: float = 1.0
     dice: float = 0.0
     error: float = 0.0
-    distillation: float = 0.0
     error_form: ErrorForm = ErrorForm.SOFT
     softmax: Softmax = Softmax.SINGLE
     class_weights: tuple[float, ...] = ()
@@ -205,7 +202,7 @@ class LossLaw:
         object.__setattr__(self, "error_form", ErrorForm(self.error_form))
         object.__setattr__(self, "softmax", Softmax(self.softmax))
         object.__setattr__(self, "balance", Balance(self.balance))
-        _check_least(self, 0, "cross_entropy", "dice", "error", "distillation", table="loss")
+        _check_least(self, 0, "cross_entropy", "dice", "error", table="loss")
         if not 0 <= self.smoothing < 1:
             raise SceneError(f"loss.smoothing={self.smoothing!r} must be 0 or more and below 1")
         if any(weight < 0 for weight in self.class_weights):

@@ -1,4 +1,4 @@
-"""What is minimised: cross entropy, Dice, error-guided refinement and distillation, for every network; pixels of value 255 do not count.
+"""What is minimised: cross entropy, Dice and error-guided refinement, for every network; pixels of value 255 do not count.
 
 Error-guided refinement as published compares an argmax with the truth, and an argmax has no gradient: it adds a
 number to the loss and nothing to the training.  Three forms:
@@ -11,9 +11,6 @@ number to the loss and nothing to the training.  Three forms:
     pixels jumps from step to step, and what is left of it late in a training are the borders and the errors of the labels.
 ``published``
     Kept to compare with.
-
-Distillation (Hinton, Vinyals, Dean 2015) adds the divergence from what a larger network answers for the same pixels.  The truth
-of a pixel is one class even where the picture leaves it open; the teacher says how open.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ from torch import Tensor, nn
 from ..datasets.classes import IGNORED
 from .laws import ErrorForm, LossLaw, Softmax
 
-__all__ = ["SegmentationLoss", "cross_entropy_loss", "dice_loss", "distillation_loss", "error_loss", "median_frequency_weights"]
+__all__ = ["SegmentationLoss", "cross_entropy_loss", "dice_loss", "error_loss", "median_frequency_weights"]
 
 
 class SegmentationLoss(nn.Module):
@@ -38,8 +35,8 @@ class SegmentationLoss(nn.Module):
 
     Notes
     -----
-    Logits ``(N, classes, T, F)``, masks int64 ``(N, T, F)`` and, for distillation, the teacher's logits to a scalar; 0 with a
-    gradient of 0 where no pixel is known.  Computed in float32, whatever the logits are.
+    Logits ``(N, classes, T, F)`` and masks int64 ``(N, T, F)`` to a scalar; 0 with a gradient of 0 where no pixel
+    is known.  Computed in float32, whatever the logits are.
     """
 
     def __init__(self, law: LossLaw, weights: tuple[float, ...] | None = None) -> None:
@@ -47,7 +44,7 @@ class SegmentationLoss(nn.Module):
         self.law = law
         self.register_buffer("weights", torch.tensor(weights) if weights else None, persistent=False)
 
-    def forward(self, logits: Tensor, masks: Tensor, taught: Tensor | None = None) -> Tensor:
+    def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
         law, logits = self.law, logits.float()
         known = masks != IGNORED
         truth = torch.where(known, masks, 0)  # (N, T, F)
@@ -58,8 +55,6 @@ class SegmentationLoss(nn.Module):
             total = total + law.dice * dice_loss(log_probs, truth, known)
         if law.error:
             total = total + law.error * error_loss(log_probs, truth, known, law.error_form)
-        if taught is not None:
-            total = total + law.distillation * distillation_loss(log_probs, taught.float().log_softmax(dim=1), known)
         return total
 
 
@@ -105,12 +100,6 @@ def error_loss(log_probs: Tensor, truth: Tensor, known: Tensor, form: ErrorForm)
         wrong = (~right & known).to(own.dtype)
         return -(own * wrong).sum() / wrong.sum().clamp(min=1)
     return ((right.to(own.dtype) - 1).square() * known).sum() / known.sum().clamp(min=1)
-
-
-def distillation_loss(log_probs: Tensor, taught: Tensor, known: Tensor) -> Tensor:
-    """Mean over the known pixels of the divergence from ``taught``, the teacher's log probabilities ``(N, classes, T, F)``."""
-    divergence = (taught.exp() * (taught - log_probs)).sum(dim=1)  # (N, T, F)
-    return (divergence * known).sum() / known.sum().clamp(min=1)
 
 
 def median_frequency_weights(pixels: Tensor) -> tuple[float, ...]:

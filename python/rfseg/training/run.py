@@ -14,13 +14,12 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.strategies import DDPStrategy
-from torch import nn
 
 from .. import __version__
 from ..atomic import make_folder, remove_leftovers, replacing
 from ..errors import OptionError
 from ..models.registry import make_network
-from .checkpoint import LAST, load_state, read_checkpoint, recipe_of
+from .checkpoint import LAST, load_state, recipe_of
 from .initial import load_initial
 from .keeper import Keeper
 from .memory import keep_memory
@@ -129,7 +128,6 @@ def train(
     place: Place | None = None,
     sets: Sequence[Path] = (),
     initial: Path | None = None,
-    teacher: Path | None = None,
     text: str = "",
 ) -> Outcome:
     """Train a network, or go on where a run in that folder stopped.
@@ -144,8 +142,6 @@ def train(
         Sharded sets to train on, in place of scenes made meanwhile.
     initial : Path or None
         Weights to start from; a resumed run has its own.
-    teacher : Path or None
-        Checkpoint of ``rfseg train`` to learn from beside the truth, as much as ``loss.distillation`` says.
     text : str
         The recipe as it was given, for the folder.
 
@@ -161,7 +157,6 @@ def train(
         raise OptionError(f"the recipe {recipe.name} does not say when to stop; give --minutes or --steps")
     if not sets:
         check_scenes(recipe)
-    teaching = _read_teacher(recipe, teacher)
     earlier = load_state(folder / LAST) if (folder / LAST).is_file() else None
     if earlier is not None:
         _check_same(recipe, earlier, folder)
@@ -183,8 +178,8 @@ def train(
     make_folder(folder)
     if place.is_first:
         _begin_folder(folder, text)
-    task = SegmentationTask(network, recipe, progress, partial(_open_source, recipe, tuple(sets)), earlier=earlier, teacher=teaching)
-    keeper = Keeper(folder, facts=_facts(recipe, place, sets, initial, teacher), best_score=best_score)
+    task = SegmentationTask(network, recipe, progress, partial(_open_source, recipe, tuple(sets)), earlier=earlier)
+    keeper = Keeper(folder, facts=_facts(recipe, place, sets, initial), best_score=best_score)
     with warnings.catch_warnings():
         for message in _NOISE:
             warnings.filterwarnings("ignore", message=message)
@@ -198,21 +193,6 @@ def _begin_folder(folder: Path, text: str) -> None:
     if text:
         with replacing(folder / RECIPE) as temporary:
             temporary.write_text(text, encoding="utf-8")
-
-
-def _read_teacher(recipe: TrainingRecipe, path: Path | None) -> nn.Module | None:
-    """The network to learn from; its classes and its input must be those of the recipe."""
-    if (path is None) != (recipe.loss.distillation == 0):
-        needed = "a teacher (--teacher)" if path is None else "loss.distillation above 0, as the recipe rfseg-distilled has it"
-        raise OptionError(f"loss.distillation={recipe.loss.distillation:g} and --teacher {path or 'not given'}: there must be {needed}")
-    if path is None:
-        return None
-    checkpoint = read_checkpoint(path)
-    for name in ("classes", "input", "normalised"):
-        theirs, ours = getattr(checkpoint.recipe, name), getattr(recipe, name)
-        if theirs != ours:
-            raise OptionError(f"--teacher {path} has {name}={theirs!r} where the recipe has {ours!r}; choose one that agrees")
-    return checkpoint.network
 
 
 def _open_source(
@@ -260,13 +240,12 @@ def _make_trainer(recipe: TrainingRecipe, place: Place, keeper: Keeper) -> pl.Tr
     )
 
 
-def _facts(recipe: TrainingRecipe, place: Place, sets: Sequence[Path], initial: Path | None, teacher: Path | None) -> dict[str, Any]:
+def _facts(recipe: TrainingRecipe, place: Place, sets: Sequence[Path], initial: Path | None) -> dict[str, Any]:
     """What a run is, for its folder."""
     return {
         "recipe": recipe.to_record(),
         "sets": [str(folder) for folder in sets],
         "initial": None if initial is None else str(initial),
-        "teacher": None if teacher is None else str(teacher),
         "accelerator": "gpu" if place.is_gpu else "cpu",
         "hardware": torch.cuda.get_device_name() if place.is_gpu else f"{os.cpu_count()} cores",
         "processes": place.ranks,

@@ -38,8 +38,6 @@ class SegmentationTask(pl.LightningModule):
         Takes the progress and the keywords ``rank``, ``ranks`` and ``device``; called when the processes are there.
     earlier : dict or None
         Checkpoint of the run that this one resumes.
-    teacher : Module or None
-        Features to logits, to learn from beside the truth.
     """
 
     source: Source
@@ -53,7 +51,6 @@ class SegmentationTask(pl.LightningModule):
         open_source: Callable[..., Source],
         *,
         earlier: Mapping[str, Any] | None = None,
-        teacher: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.network, self.recipe, self.progress = network, recipe, progress
@@ -63,8 +60,7 @@ class SegmentationTask(pl.LightningModule):
         self._loss_count = 0
         self._frames = 0  # in the batch of this step
         self._layout = torch.contiguous_format
-        self._teachers = [] if teacher is None else [teacher.eval()]  # lists hide networks from DDP and the optimiser
-        self._average = [copy.deepcopy(network).eval()] if recipe.optimizer.average else []
+        self._average = [copy.deepcopy(network).eval()] if recipe.optimizer.average else []  # a list hides it from DDP
         if earlier is not None and self._average:
             self._average[0].load_state_dict(earlier["average"])
 
@@ -75,8 +71,7 @@ class SegmentationTask(pl.LightningModule):
         self.source = self._open_source(self.progress, rank=trainer.global_rank, ranks=trainer.world_size, device=device)
         self.loss = SegmentationLoss(self.recipe.loss, self._class_weights())
         if trainer.precision_plugin.precision != "32-true":
-            for network in (self.network, *self._teachers):
-                keep_scans_exact(network)
+            keep_scans_exact(self.network)
             self._layout = torch.channels_last  # mixed convolutions are faster so
         if self._earlier is not None:
             trainer.precision_plugin.load_state_dict(self._earlier.get("scaler", {}))
@@ -114,7 +109,7 @@ class SegmentationTask(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The recipe's; Lightning asks when the network is on its device."""
-        for network in self._average + self._teachers:
+        for network in self._average:
             network.to(self.device)
         optimizer = make_optimizer(self.network, self.recipe.optimizer)
         if self._earlier is not None:
@@ -134,10 +129,7 @@ class SegmentationTask(pl.LightningModule):
         self._frames = len(draw.samples)
         with torch.autocast(self.device.type, enabled=False):  # frames wait in float16 and are worked out in float32
             features, masks = make_batch(draw, self.recipe.batch, normalised=self.recipe.normalised)
-        features = features.contiguous(memory_format=self._layout)
-        with torch.no_grad():
-            taught = [teacher(features) for teacher in self._teachers]
-        loss = self.loss(self.network(features), masks, *taught)
+        loss = self.loss(self.network(features.contiguous(memory_format=self._layout)), masks)
         self._loss_sum = self._loss_sum + loss.detach()
         self._loss_count += 1
         return loss
