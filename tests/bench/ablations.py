@@ -15,8 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +33,7 @@ from rfseg.published import HOP, WINDOW_SIZE, PublishedFrontEnd
 from rfseg.published_colours import to_parula
 from rfseg.synth import Scene, load_recipe, make_scene
 from rfseg.synth.rows import scene_rows
-from rfseg.training.laws import ErrorForm, StopLaw
+from rfseg.training.laws import StopLaw
 from rfseg.training.losses import SegmentationLoss
 from rfseg.training.optimizers import make_optimizer
 from rfseg.training.recipe import VALIDATION_SEED, TrainingRecipe, load_training_recipe
@@ -51,8 +53,8 @@ class Cell:
     about: str
     front_end: str = "mean-max"  # or pictures
     hop: int = 1  # times the one of the geometry rule
-    error: ErrorForm | None = ErrorForm.SOFT
     head: str = "linear"
+    changes: Mapping[str, Any] = field(default_factory=dict)  # of the recipe
     samp_rate: float = 61.44e6
     duration: float = 5e-3
 
@@ -66,9 +68,12 @@ CELLS = {
     "base": Cell("mean and max, hop 120, soft refinement, linear head, 5 ms at 61.44 MS/s"),
     "pictures": Cell("published pictures of the same scenes", front_end="pictures"),
     "hop-240": Cell("segments without overlap", hop=2),
-    "egr-none": Cell("no error-guided refinement", error=None),
-    "egr-published": Cell("refinement as published, without gradient", error=ErrorForm.PUBLISHED),
+    "egr-none": Cell("no error-guided refinement", changes={"loss__error": 0.0}),
+    "egr-published": Cell("refinement as published, without gradient", changes={"loss__error_form": "published"}),
     "head-published": Cell("ReLU on the logits, as published", head="published"),
+    "adamw": Cell("AdamW at 0.003 instead of Muon", changes={"optimizer__kind": "adamw", "optimizer__rate": 3e-3}),
+    "plateau": Cell("warm-up, plateau and decay instead of one cycle", changes={"schedule__kind": "warmup-stable-decay"}),
+    "jitter": Cell("slopes of up to 3 dB over the band, levels stretched by up to 10 %", changes={"batch__gain_db": 3.0, "batch__span": 0.1}),
     **{
         f"duration-{ms:g}": Cell(f"frames of {ms:g} ms at 30.72 MS/s", samp_rate=30.72e6, duration=ms * 1e-3)
         for ms in (2.5, 5.0, 10.0, 20.0, 40.0)
@@ -117,12 +122,8 @@ def load_frames(cell: Cell, folder: Path, first: int, count: int) -> list[Sample
 
 def cell_recipe(cell: Cell) -> TrainingRecipe:
     """The recipe ``rfseg`` with what the cell changes; crops of half the rows and 128 bins."""
-    recipe = load_training_recipe("rfseg").with_changes(
-        batch__half_share=1.0, optimizer__average=0.99, schedule__kind="one-cycle", schedule__warm_up=0.15
-    )
-    if cell.error is None:
-        return recipe.with_changes(loss__error=0.0)
-    return recipe.with_changes(loss__error_form=cell.error)
+    base = {"batch__half_share": 1.0, "optimizer__average": 0.99, "schedule__kind": "one-cycle", "schedule__warm_up": 0.15}
+    return load_training_recipe("rfseg").with_changes(**{**base, **cell.changes})
 
 
 def train_cell(cell: Cell, frames: list[Sample], steps: int, seed: int) -> nn.Module:
