@@ -8,53 +8,28 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
-from rfseg.colours import NOT_INFERRED_COLOUR, class_table
-from rfseg.contract import Reduction
 from rfseg.datasets.shardset import ShardSet
-from rfseg.evaluation.frames import FrameReader, JudgedFrame
+from rfseg.evaluation.frames import FrameReader
+from rfseg.evaluation.plots import class_key, draw_frame
 from rfseg.inference import Session
-
-BACKGROUND = "#181820"
 
 
 def draw(reader: FrameReader, sessions: list[Session], indices: list[int]) -> Figure:
-    """A line for each frame; frequency to the right, time downwards."""
+    """A line for each frame; MHz to the right, ms downwards."""
     figure = Figure(figsize=(2.9 * (2 + len(sessions)), 2.3 * len(indices) + 0.4), dpi=80, layout="constrained")
     lines = figure.subplots(len(indices), 2 + len(sessions), squeeze=False)
     labels = sessions[0].contract.labels
-    colours = class_table(len(labels), background=BACKGROUND)
     for line, index in zip(lines, indices, strict=True):
         frame = reader[index]
-        masks = [session.run(frame.rows[None])[0][0] for session in sessions]
-        _show_rows(line[0], frame)
-        for axes, mask in zip(line[1:], (frame.truth, *masks), strict=True):
-            axes.imshow(colours[mask], **_place(frame))
+        draw_frame(line, frame, {session.contract.name: session.run(frame.rows[None])[0][0] for session in sessions}, labels)
         for axes in line:
-            axes.tick_params(labelsize=7)
             axes.locator_params(nbins=5)
-    for axes, title in zip(lines[0], ("rows (max), ms over MHz", "truth", *(s.contract.name for s in sessions)), strict=True):
-        axes.set_title(title, fontsize=9)
-    names = [*labels, "unknown"]
-    shown = [BACKGROUND, *(colours[number] / 255 for number in range(1, len(labels))), NOT_INFERRED_COLOUR]
-    keys = [Patch(facecolor=colour, label=name) for name, colour in zip(names, shown, strict=True)]
-    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8)
+    for axes in lines[1:].flat:
+        axes.set_title("")
+    figure.legend(handles=class_key(labels), loc="outside lower center", ncols=len(labels) + 1, frameon=False, fontsize=8)
     return figure
-
-
-def _show_rows(axes, frame: JudgedFrame) -> None:
-    rows = frame.rows[frame.geometry.reductions.index(Reduction.MAX)]
-    low, high = np.percentile(rows, (1, 99.5))
-    axes.imshow(rows, cmap="viridis", vmin=low, vmax=max(high, low + 1.0), **_place(frame))
-
-
-def _place(frame: JudgedFrame) -> dict:
-    half = frame.geometry.samp_rate / 2e6
-    extent = (-half, half, frame.geometry.frame_duration * 1e3, 0.0)
-    return {"extent": extent, "aspect": "auto", "interpolation": "nearest"}
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ from .heldout import Purpose, held_out_scenes, noise_recipe, strange_recipe
 from .parity import Parity, measure_parity
 from .quantise import quantise_graph
 
-__all__ = ["OPSET", "PRECISIONS", "ExportOptions", "Exported", "export_checkpoint", "export_network", "network_facts"]
+__all__ = ["OPSET", "PRECISIONS", "ExportOptions", "Exported", "check_model_path", "export_checkpoint", "export_network", "network_facts"]
 
 PRECISIONS = ("fp32", "fp16", "int8")
 _GOLDEN_SEED, _GOLDEN_BINS = 1, 128
@@ -127,8 +127,7 @@ def export_checkpoint(checkpoint: Path, path: Path, options: ExportOptions = Exp
     OptionError
         If the file is not named ``.onnx``, the network reads pictures, or its first class is not the background.
     """
-    if path.suffix != ".onnx":
-        raise OptionError(f"the model file {str(path)!r} must end in .onnx, or rfseg does not find it")
+    check_model_path(path)
     state = read_checkpoint(checkpoint)
     recipe = state.recipe
     if recipe.input is not Input.ROWS or not isinstance(recipe.scenes, Recipe):
@@ -210,6 +209,18 @@ def export_network(
         write_contract(target, contract)
         Session(target, threads=1)  # refuses a file that does not keep its contract
     return Exported(contract=contract)
+
+
+def check_model_path(path: Path) -> None:
+    """Refuse a name under which a model would not be found.
+
+    Raises
+    ------
+    OptionError
+        If it does not end in ``.onnx``.
+    """
+    if path.suffix != ".onnx":
+        raise OptionError(f"the model file {str(path)!r} must end in .onnx, or rfseg does not find it")
 
 
 def network_facts(name: str, network: nn.Module) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ..published_geometry import Extremes
 from ..synth.protocol_recipe import ProtocolRecipe
 from ..training.checkpoint import read_checkpoint
 from ..training.recipe import Input
-from .export import network_facts
+from .export import check_model_path, network_facts
 from .pictureexport import PictureInput, export_pictures
 from .publications import BY_LABEL, COMMUNICATIONS_FRAME, PUBLICATIONS, RADAR_FRAME, Publication
 from .publishedweights import Weights, fit_weights, is_own_checkpoint, read_weights
@@ -107,8 +107,7 @@ def import_checkpoint(
     """
     if network is not None and network not in PUBLICATIONS:
         raise OptionError(f"network {network!r} is unknown; choose one of {', '.join(PUBLICATIONS)}")
-    if path.suffix != ".onnx":
-        raise OptionError(f"the model file {str(path)!r} must end in .onnx, or rfseg does not find it")
+    check_model_path(path)
     source = _read_own(checkpoint, network, options) if is_own_checkpoint(checkpoint) else _read_foreign(checkpoint, network, options)
     contract = export_pictures(
         source.module.eval(),

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 import numpy as np
 
 from ..colours import NOT_INFERRED_COLOUR, class_colour, class_table
 from ..geometry import Reduction
+from .frames import JudgedFrame
 from .measuring import WorstFrame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
-__all__ = ["draw_detection", "draw_pixels", "draw_reliability", "draw_worst", "to_png"]
+__all__ = ["class_key", "draw_detection", "draw_frame", "draw_pixels", "draw_reliability", "draw_worst", "to_png"]
 
 _DPI = 90
 _SYSTEM_COLOURS = {
@@ -112,24 +114,46 @@ def draw_reliability(facts: dict[str, Any]) -> Figure:
 def draw_worst(worst: WorstFrame, labels: Sequence[str]) -> Figure:
     """Rows, truth and prediction of a frame side by side; frequency to the right, time downwards."""
     figure = _figure(12.0, 3.4)
-    frame = worst.frame
+    parts = figure.subplots(1, 3, sharex=True, sharey=True)
+    draw_frame(parts, worst.frame, {"prediction": worst.mask}, labels)
+    for axes in parts:
+        axes.set_xlabel("MHz from the centre", fontsize=8)
+    parts[0].set_ylabel("ms", fontsize=8)
+    parts[2].legend(handles=class_key(labels), loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
+    return figure
+
+
+def draw_frame(parts: Sequence[Axes], frame: JudgedFrame, masks: Mapping[str, np.ndarray], labels: Sequence[str]) -> None:
+    """Rows, truth and masks of a frame, each with its title, in MHz and ms.
+
+    Parameters
+    ----------
+    parts : sequence of Axes
+        Two more than there are masks.
+    masks : dict of uint8 ``(T, F)``
+        By title.
+    """
     geometry = frame.geometry
     half = geometry.samp_rate / 2e6
     place = {"extent": (-half, half, geometry.frame_duration * 1e3, 0.0), "aspect": "auto", "interpolation": "nearest"}
-    parts = figure.subplots(1, 3, sharex=True, sharey=True)
     channel = geometry.reductions.index(Reduction.MAX) if Reduction.MAX in geometry.reductions else 0
     low, high = np.percentile(frame.rows[channel], _POWER_PERCENTILES)
     parts[0].imshow(frame.rows[channel], cmap="viridis", vmin=low, vmax=max(high, low + 1.0), **place)
-    for axes, mask in zip(parts[1:], (frame.truth, worst.mask), strict=True):
-        axes.imshow(class_table(len(labels), background=_BACKGROUND)[mask], **place)
-    rows_title = f"rows ({geometry.reductions[channel].value})"
-    for axes, title in zip(parts, (rows_title, "truth", "prediction"), strict=True):
+    colours = class_table(len(labels), background=_BACKGROUND)
+    for axes, mask in zip(parts[1:], (frame.truth, *masks.values()), strict=True):
+        axes.imshow(colours[mask], **place)
+    for axes, title in zip(parts, (f"rows ({geometry.reductions[channel].value})", "truth", *masks), strict=True):
         axes.set_title(title, fontsize=9)
-        axes.set_xlabel("MHz from the centre", fontsize=8)
         axes.tick_params(labelsize=7)
-    parts[0].set_ylabel("ms", fontsize=8)
-    _draw_key(parts[2], labels)
-    return figure
+
+
+def class_key(labels: Sequence[str]) -> list[Patch]:
+    """What the colours of masks mean, as the handles of a legend."""
+    from matplotlib.patches import Patch
+
+    colours = [_BACKGROUND, *map(class_colour, range(1, len(labels)))]
+    entries = [*zip(labels, colours, strict=True), ("unknown", NOT_INFERRED_COLOUR)]
+    return [Patch(facecolor=colour, label=label) for label, colour in entries]
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -140,12 +164,3 @@ def _figure(width: float, height: float) -> Figure:
 
 def _legend(axes: Axes) -> None:
     axes.legend(fontsize=8, frameon=False)
-
-
-def _draw_key(axes: Axes, labels: Sequence[str]) -> None:
-    from matplotlib.patches import Patch
-
-    colours = [_BACKGROUND, *map(class_colour, range(1, len(labels)))]
-    entries = [*zip(labels, colours, strict=True), ("unknown", NOT_INFERRED_COLOUR)]
-    handles = [Patch(facecolor=colour, label=label) for label, colour in entries]
-    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)

@@ -19,11 +19,11 @@ from ..synth.recipe import load_recipe
 from .recipe import TrainingRecipe
 from .scenelaw import scenes_from_record
 
-__all__ = ["BEST", "LAST", "PRECISION", "Checkpoint", "load_state", "read_checkpoint", "recipe_of", "save_state"]
+__all__ = ["BEST", "LAST", "Checkpoint", "load_state", "read_checkpoint", "recipe_of", "save_state"]
 
 LAST = "last.pt"  # of a run's folder
 BEST = "best.pt"
-PRECISION = "32"  # of runs that do not say
+_PRECISION = "32"  # of runs that do not say
 _KEYS = {"network", "average", "recipe"}  # what every checkpoint has
 
 
@@ -147,12 +147,12 @@ def _progress_of(state: Mapping[str, Any]) -> dict[str, Any]:
     if "progress" in state:
         progress = state["progress"]
         facts = {key: progress[key] for key in ("step", "images", "scenes", "minutes", "seed")}
-        return {**facts, "precision": progress.get("precision", PRECISION)}
+        return {**facts, "precision": progress.get("precision", _PRECISION)}
     return {
         "step": state["step"],
         "images": state["images"],
         "scenes": state["next_seed"] - state["seed"],
         "minutes": round(state["elapsed"] / 60.0, 2),
         "seed": state["seed"],
-        "precision": PRECISION,
+        "precision": _PRECISION,
     }

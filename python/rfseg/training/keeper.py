@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ..atomic import replacing
 from ..errors import SceneError
-from .checkpoint import BEST, LAST, PRECISION, save_state
+from .checkpoint import BEST, LAST, save_state
 from .laws import Selection
 from .runlog import RunLog
 from .samples import Sample
@@ -131,7 +131,7 @@ class Keeper(pl.Callback):
 
     def _state(self, trainer: pl.Trainer, task: SegmentationTask) -> dict[str, Any]:
         progress = task.progress.to_record(ranks=trainer.world_size, seed=task.recipe.seed)
-        progress["precision"] = self._facts.get("precision", PRECISION)
+        progress["precision"] = self._facts["precision"]
         return {
             "network": _on_cpu(task.network),
             "average": _on_cpu(task.average),

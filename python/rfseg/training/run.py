@@ -30,7 +30,7 @@ from .task import SegmentationTask
 
 __all__ = ["Outcome", "Place", "train"]
 
-RECIPE = "recipe.toml"  # of a run's folder
+_RECIPE = "recipe.toml"  # of a run's folder
 _PRECISIONS = ("32", "bf16-mixed", "16-mixed")
 _LIGHTNING_PRECISION = {"32": "32-true"}
 _DEAD_WEIGHTS = ("prmnet", "rpmsn")  # networks with parameters that take part in nothing, as published
@@ -191,7 +191,7 @@ def _begin_folder(folder: Path, text: str) -> None:
     """The recipe in the folder, and nothing of writers that were killed."""
     remove_leftovers(folder)
     if text:
-        with replacing(folder / RECIPE) as temporary:
+        with replacing(folder / _RECIPE) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
 
